@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: BSL-1.0
+// Shared objects: blocks that live as long as somebody refers to them.
+//
+// A reference is one word in the object: the serial of a process that holds handles, or the block
+// (a parcel, another object) that keeps the object alive. The word of a dead process and of a
+// freed block counts as none, so nothing needs repair after a kill. Who drops the last reference,
+// or sweeps the dead one that was the last, destroys the object.
+//
+// Taking a reference is only allowed while another one protects the object: a handle of this
+// process, a parcel that this process owns, or the parent's handle during a fork.
+#pragma once
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <multiprocessing/detail/handle.hpp>
+#include <new>
+#include <utility>
+
+#include "memory/arena.hpp"
+
+namespace multiprocessing::memory {
+
+using detail::Handle;
+
+/// What an object is; each kind has one finalizer, registered by the floor that owns the kind.
+enum class ObjectKind : std::uint16_t {
+  kNone,
+  kLock,
+  kSemaphore,
+  kCondition,
+  kEvent,
+  kBarrier,
+  kQueue,
+  kConnection,
+  kShared,  ///< Value, Array and other plain memory
+  kProcess,
+  kCount
+};
+
+/// A reference word: 0 none, a process's serial, or a block with its generation.
+using ReferenceWord = std::atomic<std::uint64_t>;
+
+/// First member or base of every shared object.
+struct ObjectHeader {
+  static constexpr std::size_t kInline = 5;
+  ReferenceWord references[kInline];
+  std::atomic<Offset> more;  ///< block of further reference words, published; freed with the object
+  ObjectKind kind;
+  std::uint16_t reserved16;
+  std::uint32_t reserved32;
+  std::uint64_t reserved64;
+};
+static_assert(sizeof(ObjectHeader) == 64);
+
+/// Takes an object apart: frees the blocks that only it refers to, unpins other objects. Runs once
+/// more from the beginning, in another process, if this one dies in it; not for the object's own
+/// block, which the caller frees.
+using Finalizer = void (*)(ObjectHeader& object);
+void register_finalizer(ObjectKind kind, Finalizer finalizer) noexcept;
+
+/// Allocates and publishes an object of `bytes`, zeroed, then set up by `init`.
+[[nodiscard]] Handle create_object(ObjectKind kind, std::size_t bytes, void (*init)(void*, void*),
+                                   void* context);
+
+/// Makes a T, whose first base is ObjectHeader and which names its T::kKind.
+template <class T, class... Args>
+[[nodiscard]] Handle make_object(Args&&... args) {
+  auto init = [&](void* where) { ::new (where) T(std::forward<Args>(args)...); };
+  using Init = decltype(init);
+  return create_object(
+      T::kKind, sizeof(T), [](void* where, void* f) { (*static_cast<Init*>(f))(where); }, &init);
+}
+
+/// A handle to an object that another reference protects during the call.
+[[nodiscard]] Handle adopt(Offset object);
+
+/// Makes `holder`, a block that this process owns (or an object that it is building), keep
+/// `object` alive as long as `holder` is not freed.
+void pin(ObjectHeader& object, const void* holder);
+
+/// Drops that reference and destroys the object if it was the last. Not needed for correctness of
+/// others: a freed holder's pin counts as none, but then only a sweep finds the object.
+void unpin(ObjectHeader& object, const void* holder) noexcept;
+
+/// Drops this process's references at its orderly end; handles must not be used afterwards.
+void drop_all_references() noexcept;
+
+}  // namespace multiprocessing::memory

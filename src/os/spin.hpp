@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: BSL-1.0
+// Busy waiting that is bounded by time and given up where it cannot help.
+#pragma once
+#include <cstdint>
+
+namespace multiprocessing::os {
+
+/// Tells the CPU that this is a spin loop.
+inline void cpu_relax() noexcept {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield" ::: "memory");
+#endif
+}
+
+/// True where another CPU can change what this one spins on (affinity counts).
+[[nodiscard]] bool spinning_helps() noexcept;
+
+/// Bounded spinning: `while (!ready() && spin.again()) {}`.
+class Spin {
+ public:
+  /// Spins for about `limit_ns` after the first call; not at all on one CPU.
+  explicit Spin(std::int64_t limit_ns) noexcept : limit_ns_(limit_ns) {}
+  /// Pauses for some 20 to 100 ns. False: the time is up, go to sleep.
+  bool again() noexcept;
+
+ private:
+  std::int64_t limit_ns_;
+  std::int64_t until_ns_ = 0;
+  std::uint32_t rounds_ = 0;
+};
+
+}  // namespace multiprocessing::os
