@@ -20,8 +20,7 @@ class Handle {
 
   /// The object in this process's mapping; null for an empty handle.
   [[nodiscard]] void* get() const noexcept { return object_.get(); }
-  template <class T>
-  [[nodiscard]] T& as() const noexcept {
+  template <class T> [[nodiscard]] T& as() const noexcept {
     return *static_cast<T*>(object_.get());
   }
   explicit operator bool() const noexcept { return object_ != nullptr; }
