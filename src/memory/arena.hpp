@@ -19,9 +19,10 @@ using detail::Offset;
 
 /// What a sweep does with a block whose owner died.
 enum class BlockKind : std::uint8_t {
-  kPlain,   ///< bytes: freed
-  kParcel,  ///< a message with handles: they are let go, then it is freed (parcel.hpp)
-  kObject   ///< a shared object: destroyed if nobody refers to it (object.hpp)
+  kPlain,      ///< bytes: freed
+  kParcel,     ///< a message with handles: they are let go, then it is freed (parcel.hpp)
+  kExtension,  ///< more reference words of an object
+  kObject      ///< a shared object: destroyed if nobody refers to it (object.hpp)
 };
 
 /// A block owned by this process, 64-byte aligned, contents undefined (objects: zeroed).

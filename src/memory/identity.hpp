@@ -54,7 +54,7 @@ struct ProcessInfo {
 };
 [[nodiscard]] ProcessInfo who(Serial serial);
 
-/// The name that who() gives to the others; cut to 47 bytes.
+/// The name that who() gives to the others; cut to 51 bytes.
 void set_own_name(std::string_view name);
 
 /// Sleeps while `word` holds `expected`, until `deadline`, the death of `watched` (kNobody: of

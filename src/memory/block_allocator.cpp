@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "memory/block_allocator.hpp"
+
+#include <fcntl.h>
+#include <linux/falloc.h>
+
+#include <algorithm>
+#include <cassert>
+#include <cerrno>
+#include <cstring>
+
+namespace multiprocessing::memory {
+namespace {
+
+constexpr std::size_t kNone = SIZE_MAX;
+constexpr std::size_t kCacheChunks = 64;  // freed memory that is kept warm instead of given back
+
+std::uint64_t part_of(Serial serial) { return chunk_value(Role::kPart, serial); }
+
+}  // namespace
+
+std::atomic<std::uint64_t>& BlockAllocator::chunk_word(std::size_t i) const noexcept {
+  return reinterpret_cast<std::atomic<std::uint64_t>*>(arena_.base + kChunkWordsAt)[i];
+}
+OwnerWord& BlockAllocator::run_word(std::size_t i) const noexcept {
+  return reinterpret_cast<OwnerWord*>(arena_.base + kRunWordsAt)[i];
+}
+std::byte* BlockAllocator::chunk(std::size_t i) const noexcept {
+  return arena_.base + kChunksAt + i * kChunkBytes;
+}
+ClassHead& BlockAllocator::head(std::size_t i) const noexcept {
+  return *reinterpret_cast<ClassHead*>(chunk(i));
+}
+std::size_t BlockAllocator::chunk_of(const void* block) const noexcept {
+  return static_cast<std::size_t>(static_cast<const std::byte*>(block) - chunk(0)) / kChunkBytes;
+}
+
+OwnerWord& BlockAllocator::owner_word(const void* block) const noexcept {
+  const std::size_t i = chunk_of(block);
+  const std::uint64_t value = chunk_word(i).load(std::memory_order_acquire);
+  if (role_in(value) != Role::kClass) return run_word(i);
+  const std::size_t k = static_cast<std::size_t>(value & 0xff);
+  const auto at = static_cast<std::size_t>(static_cast<const std::byte*>(block) - chunk(i));
+  return head(i).owners[(at - kClassLayouts[k].first_at) / class_bytes(k)];
+}
+
+OwnerWord* BlockAllocator::owner_word_of_live(const void* block) const noexcept {
+  const std::size_t i = chunk_of(block);
+  if (i >= arena_.chunks) return nullptr;
+  const std::uint64_t value = chunk_word(i).load(std::memory_order_acquire);
+  const auto at = static_cast<std::size_t>(static_cast<const std::byte*>(block) - chunk(i));
+  OwnerWord* word = nullptr;
+  if (role_in(value) == Role::kRun && at == 0) {
+    word = &run_word(i);
+  } else if (role_in(value) == Role::kClass) {
+    const std::size_t k = static_cast<std::size_t>(value & 0xff);
+    const ClassLayout& layout = kClassLayouts[k];
+    if (at < layout.first_at || (at - layout.first_at) % class_bytes(k) != 0) return nullptr;
+    const std::size_t index = (at - layout.first_at) / class_bytes(k);
+    if (index >= layout.blocks) return nullptr;
+    word = &head(i).owners[index];
+  }
+  return word != nullptr && owner_in(word->load(std::memory_order_acquire)) != kNobody ? word
+                                                                                       : nullptr;
+}
+
+std::size_t BlockAllocator::block_size(const void* block) const noexcept {
+  const std::uint64_t value = chunk_word(chunk_of(block)).load(std::memory_order_acquire);
+  return role_in(value) == Role::kClass ? class_bytes(static_cast<std::size_t>(value & 0xff))
+                                        : run_length(value) * kChunkBytes;
+}
+
+void* BlockAllocator::allocate(std::size_t bytes, BlockKind kind) noexcept {
+  self();  // before any owner word is written
+  if (bytes <= kMaxClassBytes) return take_block(class_of(bytes), kind);
+  if (bytes > arena_.chunks * kChunkBytes) return nullptr;
+  return take_run((bytes + kChunkBytes - 1) / kChunkBytes, kind);
+}
+
+void BlockAllocator::deallocate(void* block) noexcept {
+  const std::size_t i = chunk_of(block);
+  const std::uint64_t value = chunk_word(i).load(std::memory_order_acquire);
+  if (role_in(value) == Role::kRun) {
+    free_run(i);
+    return;
+  }
+  const std::size_t k = static_cast<std::size_t>(value & 0xff);
+  const auto at = static_cast<std::size_t>(static_cast<std::byte*>(block) - chunk(i));
+  const std::size_t index = (at - kClassLayouts[k].first_at) / class_bytes(k);
+  ClassHead& h = head(i);
+  const std::uint64_t old = h.owners[index].load(std::memory_order_relaxed);
+  assert(owner_in(old) == self());
+  // The last one freed is the next one taken: its memory is warm.
+  h.hint.store(static_cast<std::uint32_t>(index), std::memory_order_relaxed);
+  h.owners[index].store(owner_value(generation_in(old), BlockKind::kPlain, kNobody));
+  if (h.full.load() != 0) h.full.store(0);
+}
+
+void* BlockAllocator::take_block(std::size_t k, BlockKind kind) noexcept {
+  Control& control = arena_.control();
+  const std::uint64_t wanted = chunk_value(Role::kClass, k);
+  for (;;) {
+    const std::size_t high = control.high_chunk.load(std::memory_order_acquire);
+    const std::size_t hint = control.class_hint[k].load(std::memory_order_relaxed);
+    for (std::size_t n = 0; n < high; ++n) {
+      const std::size_t i = hint + n < high ? hint + n : hint + n - high;
+      if (i >= high || chunk_word(i).load(std::memory_order_acquire) != wanted) continue;
+      if (head(i).full.load(std::memory_order_relaxed) != 0) continue;
+      if (void* block = take_from(i, k, kind)) {
+        if (n != 0) {
+          control.class_hint[k].store(static_cast<std::uint32_t>(i), std::memory_order_relaxed);
+        }
+        return block;
+      }
+    }
+    if (!add_class_chunk(k)) return nullptr;
+  }
+}
+
+void* BlockAllocator::take_from(std::size_t i, std::size_t k, BlockKind kind) noexcept {
+  if (void* block = take_scan(i, k, kind)) return block;
+  // A block freed between the look and the mark would be forgotten: look once more behind it.
+  head(i).full.store(1);
+  void* block = take_scan(i, k, kind);
+  if (block != nullptr) head(i).full.store(0);
+  return block;
+}
+
+void* BlockAllocator::take_scan(std::size_t i, std::size_t k, BlockKind kind) noexcept {
+  ClassHead& h = head(i);
+  const ClassLayout& layout = kClassLayouts[k];
+  std::uint32_t index = h.hint.load(std::memory_order_relaxed);
+  for (std::uint32_t n = 0; n < layout.blocks; ++n, ++index) {
+    if (index >= layout.blocks) index = 0;
+    std::uint64_t old = h.owners[index].load();
+    if (owner_in(old) != kNobody) continue;
+    const std::uint64_t mine = owner_value((generation_in(old) + 1) & 0xff'ffff, kind, self());
+    if (!h.owners[index].compare_exchange_strong(old, mine)) continue;
+    h.hint.store(index + 1, std::memory_order_relaxed);
+    return chunk(i) + layout.first_at + index * class_bytes(k);
+  }
+  return nullptr;
+}
+
+bool BlockAllocator::add_class_chunk(std::size_t k) noexcept {
+  const std::size_t i = find_run(1, 0, arena_.chunks);
+  if (i == kNone) return false;
+  // Memory that was used before holds anything: the owner words must read "free".
+  std::memset(chunk(i), 0, kClassLayouts[k].first_at);
+  chunk_word(i).store(chunk_value(Role::kClass, k), std::memory_order_release);
+  arena_.control().class_hint[k].store(static_cast<std::uint32_t>(i), std::memory_order_relaxed);
+  return true;
+}
+
+void* BlockAllocator::take_run(std::size_t chunks, BlockKind kind) noexcept {
+  Control& control = arena_.control();
+  // Where a run was freed last there is warm memory of about the size that is asked for again.
+  const std::size_t hint = control.run_hint.load(std::memory_order_relaxed);
+  std::size_t first = kNone;
+  if (hint != 0) first = find_run(chunks, hint, std::min(hint + chunks, arena_.chunks));
+  if (first == kNone) first = find_run(chunks, 0, arena_.chunks);
+  if (first == kNone) return nullptr;
+  const std::uint64_t old = run_word(first).load();
+  run_word(first).store(owner_value((generation_in(old) + 1) & 0xff'ffff, kind, self()));
+  chunk_word(first).store(chunk_value(Role::kRun, static_cast<std::uint64_t>(chunks) << 32));
+  return chunk(first);
+}
+
+// The head must not cover a chunk that is free again, so every chunk first becomes this process's
+// own; a death on the way leaves parts that a sweep gives back one by one.
+void BlockAllocator::free_run(std::size_t first) noexcept {
+  const std::size_t count = run_length(chunk_word(first).load());
+  const std::uint64_t part = part_of(self());
+  for (std::size_t i = 1; i < count; ++i) chunk_word(first + i).store(part);
+  chunk_word(first).store(part);
+  const std::uint64_t old = run_word(first).load();
+  run_word(first).store(owner_value(generation_in(old), BlockKind::kPlain, kNobody));
+  Control& control = arena_.control();
+  const bool keep = control.cached_chunks.load() + count <= kCacheChunks;
+  if (!keep) {
+    ::fallocate(arena_.descriptor, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                static_cast<off_t>(kChunksAt + first * kChunkBytes),
+                static_cast<off_t>(count * kChunkBytes));
+  }
+  for (std::size_t i = count; i-- > 0;) release_chunk(first + i, keep);
+  control.run_hint.store(static_cast<std::uint32_t>(first), std::memory_order_relaxed);
+}
+
+// Takes `chunks` free neighbours as parts of this process and gives them memory.
+std::size_t BlockAllocator::find_run(std::size_t chunks, std::size_t from,
+                                     std::size_t end) noexcept {
+  const std::uint64_t part = part_of(self());
+  for (std::size_t first = from; first + chunks <= end;) {
+    std::size_t got = 0;
+    std::size_t without = 0;
+    for (; got < chunks; ++got) {
+      std::uint64_t value = chunk_word(first + got).load(std::memory_order_relaxed);
+      if (value != kNoMemory && value != kCached) break;
+      raise_high(first + got);
+      if (!chunk_word(first + got).compare_exchange_strong(value, part)) break;
+      if (value == kNoMemory) {
+        ++without;
+        // Marked by the run word, which nobody reads while the chunk is a part.
+        run_word(first + got).fetch_or(1);
+      } else {
+        arena_.control().cached_chunks.fetch_sub(1);
+      }
+    }
+    if (got == chunks) return give_memory(first, chunks, without) ? first : kNone;
+    const std::size_t blocked = first + got;
+    while (got-- > 0) {
+      const bool had = (run_word(first + got).fetch_and(~std::uint64_t{0xffff'ffff}) & 1) == 0;
+      if (had) {
+        arena_.control().cached_chunks.fetch_add(1);
+        chunk_word(first + got).store(kCached);
+      } else {
+        chunk_word(first + got).store(kNoMemory);
+      }
+    }
+    first = blocked + 1;
+  }
+  return kNone;
+}
+
+// Memory that is reserved here cannot be missing at the first touch, which would be a SIGBUS.
+bool BlockAllocator::give_memory(std::size_t first, std::size_t count,
+                                 std::size_t without) noexcept {
+  bool given = true;
+  if (without != 0) {
+    given = reserve(without);
+    if (given) {
+      int result = 0;
+      do {
+        result = ::fallocate(arena_.descriptor, 0,
+                             static_cast<off_t>(kChunksAt + first * kChunkBytes),
+                             static_cast<off_t>(count * kChunkBytes));
+      } while (result != 0 && errno == EINTR);
+      given = result == 0;
+      if (!given) arena_.control().taken_chunks.fetch_sub(without);
+    }
+  }
+  for (std::size_t i = 0; i < count; ++i) {
+    const bool had =
+        (run_word(first + i).fetch_and(~std::uint64_t{0xffff'ffff}) & 1) == 0;
+    if (given) continue;
+    if (had) {
+      release_chunk(first + i, true);
+    } else {
+      ::fallocate(arena_.descriptor, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                  static_cast<off_t>(kChunksAt + (first + i) * kChunkBytes),
+                  static_cast<off_t>(kChunkBytes));
+      chunk_word(first + i).store(kNoMemory);
+    }
+  }
+  return given;
+}
+
+bool BlockAllocator::reserve(std::size_t chunks) noexcept {
+  Control& control = arena_.control();
+  const std::uint64_t limit = control.limit_chunks;
+  if (control.taken_chunks.fetch_add(chunks) + chunks <= limit) return true;
+  control.taken_chunks.fetch_sub(chunks);
+  trim();
+  // The count runs high when a process dies between the count and the chunk: count anew.
+  const std::size_t parts_without = chunks;  // this process's own, which have no memory yet
+  const std::size_t exact = chunks_with_memory() - parts_without;
+  control.taken_chunks.store(exact);
+  if (control.taken_chunks.fetch_add(chunks) + chunks <= limit) return true;
+  control.taken_chunks.fetch_sub(chunks);
+  return false;
+}
+
+void BlockAllocator::release_chunk(std::size_t i, bool keep_memory) noexcept {
+  Control& control = arena_.control();
+  if (keep_memory) {
+    control.cached_chunks.fetch_add(1);
+    chunk_word(i).store(kCached, std::memory_order_release);
+    return;
+  }
+  std::uint64_t taken = control.taken_chunks.load();
+  while (taken != 0 && !control.taken_chunks.compare_exchange_weak(taken, taken - 1)) {
+  }
+  chunk_word(i).store(kNoMemory, std::memory_order_release);
+}
+
+void BlockAllocator::raise_high(std::size_t i) noexcept {
+  std::atomic<std::uint32_t>& high = arena_.control().high_chunk;
+  const auto wanted = static_cast<std::uint32_t>(i + 1);
+  std::uint32_t seen = high.load();
+  while (seen < wanted && !high.compare_exchange_weak(seen, wanted)) {
+  }
+}
+
+std::size_t BlockAllocator::chunks_with_memory() const noexcept {
+  const std::size_t high = arena_.control().high_chunk.load();
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < high;) {
+    const std::uint64_t value = chunk_word(i).load();
+    const std::size_t length = role_in(value) == Role::kRun ? run_length(value) : 1;
+    if (value != kNoMemory) count += length;
+    i += length;
+  }
+  return count;
+}
+
+void BlockAllocator::trim() noexcept {
+  Control& control = arena_.control();
+  const std::size_t high = control.high_chunk.load();
+  const std::uint64_t part = part_of(self());
+  for (std::size_t i = 0; i < high; ++i) {
+    std::uint64_t value = kCached;
+    if (!chunk_word(i).compare_exchange_strong(value, part)) continue;
+    ::fallocate(arena_.descriptor, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                static_cast<off_t>(kChunksAt + i * kChunkBytes), static_cast<off_t>(kChunkBytes));
+    release_chunk(i, false);
+  }
+  control.cached_chunks.store(0);
+}
+
+std::size_t BlockAllocator::for_each(void (*visit)(void*, void*, OwnerWord&),
+                                     void* context) noexcept {
+  const std::size_t high = arena_.control().high_chunk.load();
+  std::size_t given_back = 0;
+  for (std::size_t i = 0; i < high;) {
+    std::uint64_t value = chunk_word(i).load(std::memory_order_acquire);
+    std::size_t length = 1;
+    if (role_in(value) == Role::kPart) {
+      if (dead(static_cast<Serial>(value)) &&
+          chunk_word(i).compare_exchange_strong(value, part_of(self()))) {
+        run_word(i).fetch_and(~std::uint64_t{0xffff'ffff});
+        ::fallocate(arena_.descriptor, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                    static_cast<off_t>(kChunksAt + i * kChunkBytes),
+                    static_cast<off_t>(kChunkBytes));
+        // Whether it had been counted is unknown: the count runs high until reserve() counts anew.
+        chunk_word(i).store(kNoMemory, std::memory_order_release);
+        ++given_back;
+      }
+    } else if (role_in(value) == Role::kRun) {
+      length = run_length(value);
+      if (owner_in(run_word(i).load()) != kNobody) visit(context, chunk(i), run_word(i));
+    } else if (role_in(value) == Role::kClass) {
+      const std::size_t k = static_cast<std::size_t>(value & 0xff);
+      for (std::uint32_t b = 0; b < kClassLayouts[k].blocks; ++b) {
+        OwnerWord& word = head(i).owners[b];
+        if (owner_in(word.load(std::memory_order_acquire)) == kNobody) continue;
+        visit(context, chunk(i) + kClassLayouts[k].first_at + b * class_bytes(k), word);
+      }
+    }
+    i += length;
+  }
+  return given_back;
+}
+
+}  // namespace multiprocessing::memory

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: BSL-1.0
+// The allocator behind the segment: blocks taken and freed by one compare-exchange.
+//
+// Death: at any instruction. A block half-way taken or freed is either free or carries the dead
+// process's serial; chunks likewise. There is no lock and no list that a death could break.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+#include "memory/block_word.hpp"
+
+namespace multiprocessing::memory {
+
+class BlockAllocator {
+ public:
+  explicit BlockAllocator(const Mapping& arena) noexcept : arena_(arena) {}
+
+  /// Null when the limit is reached or the system has no more memory.
+  void* allocate(std::size_t bytes, BlockKind kind) noexcept;
+  /// REQUIRES: owned by this process.
+  void deallocate(void* block) noexcept;
+
+  [[nodiscard]] OwnerWord& owner_word(const void* block) const noexcept;
+  [[nodiscard]] std::size_t block_size(const void* block) const noexcept;
+
+  /// The block that begins at the address if one does and it isn't free, else null.
+  [[nodiscard]] OwnerWord* owner_word_of_live(const void* block) const noexcept;
+
+  /// Calls visit(context, block, owner word) for every block that isn't free, and gives back the
+  /// chunks that dead processes were making or taking apart; says how many of these.
+  std::size_t for_each(void (*visit)(void*, void*, OwnerWord&), void* context) noexcept;
+
+  [[nodiscard]] std::size_t chunks_with_memory() const noexcept;
+  /// Gives the memory of all free chunks back to the system.
+  void trim() noexcept;
+
+ private:
+  [[nodiscard]] std::atomic<std::uint64_t>& chunk_word(std::size_t i) const noexcept;
+  [[nodiscard]] OwnerWord& run_word(std::size_t i) const noexcept;
+  [[nodiscard]] std::byte* chunk(std::size_t i) const noexcept;
+  [[nodiscard]] ClassHead& head(std::size_t i) const noexcept;
+  [[nodiscard]] std::size_t chunk_of(const void* block) const noexcept;
+
+  void* take_block(std::size_t k, BlockKind kind) noexcept;
+  void* take_from(std::size_t i, std::size_t k, BlockKind kind) noexcept;
+  void* take_scan(std::size_t i, std::size_t k, BlockKind kind) noexcept;
+  bool add_class_chunk(std::size_t k) noexcept;
+  void* take_run(std::size_t chunks, BlockKind kind) noexcept;
+  void free_run(std::size_t first) noexcept;
+  std::size_t find_run(std::size_t chunks, std::size_t from, std::size_t end) noexcept;
+  bool give_memory(std::size_t first, std::size_t count, std::size_t without) noexcept;
+  bool reserve(std::size_t chunks) noexcept;
+  void release_chunk(std::size_t i, bool keep_memory) noexcept;
+  void raise_high(std::size_t i) noexcept;
+
+  const Mapping& arena_;
+};
+
+}  // namespace multiprocessing::memory

@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "memory/identity.hpp"
+
+#include <linux/futex.h>
+#include <poll.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <multiprocessing/errors.hpp>
+#include <mutex>
+#include <new>
+
+#include "memory/layout.hpp"
+
+namespace multiprocessing::memory {
+
+namespace identity_state {
+std::atomic<std::uint32_t>* self_word = nullptr;
+}
+
+namespace {
+
+constexpr std::int64_t kPollNs = 50'000'000;      // behind every wait: a lost wake-up costs this
+constexpr std::int64_t kBlindPollNs = 5'000'000;  // where the kernel cannot wait on two words
+constexpr std::uint32_t kTid = FUTEX_TID_MASK;
+
+std::mutex identity_mutex;  // held across fork
+
+// On a page that the kernel wipes in a forked child, also one of a raw clone.
+struct Page {
+  std::atomic<std::uint32_t> self;  // 0: ask attach()
+  std::atomic<std::uint32_t> held;  // the serial of this process, also while no thread holds its life word
+};
+
+Page& page() {
+  static Page* const instance = [] {
+    void* memory = ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) throw std::bad_alloc();
+    ::madvise(memory, 4096, MADV_WIPEONFORK);
+    return ::new (memory) Page{};
+  }();
+  return *instance;
+}
+
+// When the process started, in clock ticks since boot (field 22 of its stat file).
+std::uint64_t start_time_of(std::int32_t pid) noexcept {
+  try {
+    std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+    std::string text;
+    std::getline(file, text);
+    std::size_t at = text.rfind(')');
+    for (int field = 2; field < 22 && at != std::string::npos; ++field) at = text.find(' ', at + 1);
+    return at == std::string::npos ? 0 : std::stoull(text.substr(at + 1));
+  } catch (const std::exception&) {
+    return 0;
+  }
+}
+
+// The second opinion on a process none of whose threads holds its life word.
+bool ended_by_pid(Slot& slot) noexcept {
+  const std::int32_t pid = slot.pid.load(std::memory_order_relaxed);
+  const std::uint64_t started = slot.start_time.load(std::memory_order_relaxed);
+  const int fd = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
+  if (fd < 0) return errno == ESRCH;
+  pollfd entry{fd, POLLIN, 0};
+  const bool ended = ::poll(&entry, 1, 0) == 1;
+  ::close(fd);
+  return ended || start_time_of(pid) != started;
+}
+
+// The life word is a robust mutex of one thread. When that thread ends before its process, the
+// word is let go under the flag handed_over, and the next thread that asks takes it again.
+struct LifeKeeper {
+  Serial serial = kNobody;
+  ~LifeKeeper();
+};
+thread_local LifeKeeper life_keeper;
+
+LifeKeeper::~LifeKeeper() {
+  if (serial == kNobody || page().held.load(std::memory_order_relaxed) != serial) return;
+  const std::lock_guard guard(identity_mutex);
+  Slot& slot = mapping().slot_of(serial);
+  slot.start_time.store(start_time_of(static_cast<std::int32_t>(::getpid())));
+  slot.handed_over.store(1);
+  page().self.store(kNobody);
+  ::pthread_mutex_unlock(&slot.life);
+}
+
+// Racing processes write the same value, so no lock is needed for the first use of a slot.
+void prepare_life(Slot& slot) noexcept {
+  static const int kind = [] {
+    pthread_mutexattr_t attributes;
+    pthread_mutex_t model;
+    ::pthread_mutexattr_init(&attributes);
+    ::pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+    ::pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
+    ::pthread_mutex_init(&model, &attributes);
+    ::pthread_mutexattr_destroy(&attributes);
+    return model.__data.__kind;
+  }();
+  std::atomic_ref<int>(slot.life.__data.__kind).store(kind, std::memory_order_relaxed);
+}
+
+bool take_life(Slot& slot) noexcept {
+  prepare_life(slot);
+  const int result = ::pthread_mutex_trylock(&slot.life);
+  if (result == EOWNERDEAD) ::pthread_mutex_consistent(&slot.life);
+  return result == 0 || result == EOWNERDEAD;
+}
+
+bool worth_taking(Slot& slot) noexcept {
+  const std::uint32_t word = slot.life_word().load(std::memory_order_relaxed);
+  if ((word & kTid) != 0 && (word & FUTEX_OWNER_DIED) == 0) return false;
+  if (slot.handed_over.load() != 0 && !ended_by_pid(slot)) return false;
+  const Serial last = slot.serial.load();
+  return last == kNobody || references_dead(last);
+}
+
+// The serial is stored last: a death before it leaves the slot to the next comer.
+Serial settle(Slot& slot, std::uint32_t index) noexcept {
+  slot.handed_over.store(0);
+  slot.unadopted.store(0);
+  slot.nursery_until.store(0);
+  slot.pid.store(static_cast<std::int32_t>(::getpid()));
+  slot.name[0] = '\0';
+  Serial next = (slot.serial.load() + kSlots) & ~kWaiters;
+  if (next < kSlots) next += kSlots;
+  next = static_cast<Serial>(next / kSlots * kSlots) + index;
+  slot.serial.store(next);
+  return next;
+}
+
+Serial take_slot() {
+  const Mapping& arena = mapping();
+  Control& control = arena.control();
+  for (std::size_t tries = 0; tries < 4 * kSlots; ++tries) {
+    const std::uint32_t index = control.next_slot.fetch_add(1) % kSlots;
+    Slot& slot = arena.slot(index);
+    if (!worth_taking(slot) || !take_life(slot)) continue;
+    std::uint32_t high = control.high_slot.load();
+    while (high <= index && !control.high_slot.compare_exchange_weak(high, index + 1)) {
+    }
+    return settle(slot, index);
+  }
+  throw RuntimeError("the process table is full: 4096 processes of this program are alive");
+}
+
+}  // namespace
+
+void lock_identity() noexcept { identity_mutex.lock(); }
+void unlock_identity() noexcept { identity_mutex.unlock(); }
+
+Serial attach() {
+  const std::lock_guard guard(identity_mutex);
+  Page& own = page();
+  identity_state::self_word = &own.self;
+  if (const Serial serial = own.self.load(); serial != kNobody) return serial;
+  Serial serial = own.held.load();
+  if (serial != kNobody) {
+    Slot& slot = mapping().slot_of(serial);
+    take_life(slot);
+    slot.handed_over.store(0);
+  } else {
+    serial = take_slot();
+    own.held.store(serial);
+  }
+  life_keeper.serial = serial;
+  own.self.store(serial);
+  return serial;
+}
+
+bool dead(Serial serial) noexcept {
+  if (serial < kSlots) return false;
+  Slot& slot = mapping().slot_of(serial);
+  if (slot.serial.load(std::memory_order_acquire) != serial) return true;
+  const auto held = [&] {
+    const std::uint32_t word = slot.life_word().load(std::memory_order_acquire);
+    return (word & kTid) != 0 && (word & FUTEX_OWNER_DIED) == 0;
+  };
+  if (held()) return false;
+  if (slot.handed_over.load() != 0) return ended_by_pid(slot);
+  // The word may have been taken again between the two looks.
+  return !held() || slot.serial.load(std::memory_order_acquire) != serial;
+}
+
+bool references_dead(Serial serial) noexcept {
+  if (!dead(serial)) return false;
+  Slot& slot = mapping().slot_of(serial);
+  if (slot.serial.load() != serial) return true;
+  return slot.unadopted.load() == 0 || os::now_ns() > slot.nursery_until.load();
+}
+
+ProcessInfo who(Serial serial) {
+  if (serial < kSlots) return {};
+  Slot& slot = mapping().slot_of(serial);
+  ProcessInfo info{slot.pid.load(), std::string(slot.name, ::strnlen(slot.name, sizeof slot.name))};
+  if (slot.serial.load(std::memory_order_acquire) != serial) return {};
+  return info;
+}
+
+void set_own_name(std::string_view name) {
+  Slot& slot = mapping().slot_of(self());
+  const std::size_t length = std::min(name.size(), sizeof slot.name - 1);
+  std::memcpy(slot.name, name.data(), length);
+  slot.name[length] = '\0';
+}
+
+namespace {
+
+// Asks the kernel to wake somebody when the holder dies; false: there is no holder.
+bool mark_watched(os::FutexWord& life, std::uint32_t& word) noexcept {
+  word = life.load();
+  while ((word & kTid) != 0 && (word & FUTEX_WAITERS) == 0) {
+    if (life.compare_exchange_weak(word, word | FUTEX_WAITERS)) word |= FUTEX_WAITERS;
+  }
+  return (word & kTid) != 0;
+}
+
+}  // namespace
+
+void wait_on(os::FutexWord& word, std::uint32_t expected, Serial watched,
+             const os::Deadline& deadline) noexcept {
+  const std::int64_t now = os::now_ns();
+  if (deadline.at_ns() <= now) return;
+  if (watched < kSlots) {
+    os::futex_wait(word, expected, std::min(deadline.at_ns(), now + kPollNs));
+    return;
+  }
+  os::FutexWord& life = mapping().slot_of(watched).life_word();
+  std::uint32_t life_value = 0;
+  if (!mark_watched(life, life_value)) {
+    // Nobody holds it: dead, or between two threads of a living process.
+    if (!dead(watched)) {
+      os::futex_wait(word, expected, std::min(deadline.at_ns(), now + kBlindPollNs));
+    }
+    return;
+  }
+  if (!os::futex_wait_either(word, expected, life, life_value,
+                             std::min(deadline.at_ns(), now + kPollNs))) {
+    os::futex_wait(word, expected, std::min(deadline.at_ns(), now + kBlindPollNs));
+  }
+  // The kernel wakes one watcher of a death; the woken one tells the others.
+  if (dead(watched)) os::futex_wake(life);
+}
+
+bool wait_for_death(Serial serial, const os::Deadline& deadline) noexcept {
+  while (!dead(serial)) {
+    const std::int64_t now = os::now_ns();
+    if (deadline.at_ns() <= now) return false;
+    os::FutexWord& life = mapping().slot_of(serial).life_word();
+    std::uint32_t value = 0;
+    const bool held = mark_watched(life, value);
+    const std::int64_t poll = held ? kPollNs : kBlindPollNs;
+    os::futex_wait(life, value, std::min(deadline.at_ns(), now + poll));
+  }
+  os::futex_wake(mapping().slot_of(serial).life_word());
+  return true;
+}
+
+}  // namespace multiprocessing::memory

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: BSL-1.0
+// How the arena's memory is laid out, and this process's mapping of it.
+//
+// arena  := control slots chunk_words run_words segment_head chunk*
+// chunk  := 1 MiB: blocks of one size behind their owner words, or a part of a run
+//
+// All of it is zero at birth, and zero is the valid empty state of everything.
+#pragma once
+#include <pthread.h>
+#include <sys/types.h>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "memory/identity.hpp"
+
+namespace multiprocessing::memory {
+
+inline constexpr std::size_t kChunkBytes = std::size_t{1} << 20;
+inline constexpr std::size_t kSlots = 4096;
+inline constexpr std::size_t kClasses = 22;  // 64, 128, 192, 256, 384, 512 … 128 KiB
+
+/// One process. Only its holder writes it, but for the life word and `unadopted`.
+struct alignas(128) Slot {
+  pthread_mutex_t life;               ///< robust; held from attach to death
+  std::atomic<Serial> serial;         ///< who holds the slot, or held it last
+  std::atomic<std::int32_t> pid;
+  std::atomic<std::uint32_t> handed_over;  ///< life word let go by a thread that ended, see dead()
+  std::atomic<std::uint32_t> unadopted;    ///< forked children that have no references of their own yet
+  std::atomic<std::int64_t> nursery_until;  ///< until when dead references still protect those children
+  std::atomic<std::uint64_t> start_time;    ///< of the process, only set with handed_over
+  std::atomic<Serial> swept;                ///< the serial whose leavings are known to be gone
+  char name[52];                            ///< ends with a zero
+
+  [[nodiscard]] os::FutexWord& life_word() noexcept {
+    return *reinterpret_cast<os::FutexWord*>(&life.__data.__lock);
+  }
+};
+static_assert(sizeof(Slot) == 128);
+
+struct Control {
+  std::uint64_t bytes;                      ///< the arena's size in address space
+  std::uint64_t limit_chunks;               ///< how many chunks may have memory
+  std::atomic<std::uint64_t> taken_chunks;  ///< that have memory; may run high after a kill
+  std::atomic<std::uint64_t> cached_chunks;  ///< of these, free ones; may be off after a kill
+  std::atomic<std::uint32_t> high_chunk;    ///< no chunk from here on was ever taken
+  std::atomic<std::uint32_t> run_hint;      ///< where a run was freed last
+  std::atomic<std::uint32_t> next_slot;
+  std::atomic<std::uint32_t> high_slot;  ///< no slot from here on was ever taken
+  std::atomic<std::uint32_t> class_hint[kClasses];
+};
+
+inline constexpr std::size_t kSlotsAt = 4096;
+inline constexpr std::size_t kChunkWordsAt = std::size_t{1} << 20;
+inline constexpr std::size_t kMaxChunks = std::size_t{1} << 16;
+inline constexpr std::size_t kRunWordsAt = kChunkWordsAt + kMaxChunks * 8;
+inline constexpr std::size_t kSegmentAt = kRunWordsAt + kMaxChunks * 8;
+inline constexpr std::size_t kChunksAt = kSegmentAt + (std::size_t{1} << 20);
+static_assert(kSlotsAt + kSlots * sizeof(Slot) <= kChunkWordsAt);
+
+/// The arena in this process; mapped at the first use, inherited by fork at the same address.
+struct Mapping {
+  std::byte* base;
+  std::size_t bytes;
+  int descriptor;
+  std::size_t chunks;
+
+  [[nodiscard]] Control& control() const noexcept { return *reinterpret_cast<Control*>(base); }
+  [[nodiscard]] Slot& slot(std::size_t i) const noexcept {
+    return reinterpret_cast<Slot*>(base + kSlotsAt)[i];
+  }
+  [[nodiscard]] Slot& slot_of(Serial serial) const noexcept { return slot(serial % kSlots); }
+};
+[[nodiscard]] const Mapping& mapping();
+
+/// The serial of a slot's dead holder may still stand for children that did not adopt their
+/// parent's references yet: those count as alive for that long.
+[[nodiscard]] bool references_dead(Serial serial) noexcept;
+
+/// Guards this process's identity; held across fork.
+void lock_identity() noexcept;
+void unlock_identity() noexcept;
+
+}  // namespace multiprocessing::memory

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: BSL-1.0
+// Makes the memfd and maps it, within what the machine and its limits allow.
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstdlib>
+#include <cstring>
+#include <multiprocessing/errors.hpp>
+#include <multiprocessing/memory.hpp>
+#include <mutex>
+#include <string>
+#include <system_error>
+
+#include "memory/layout.hpp"
+#include "os/limits.hpp"
+
+namespace multiprocessing {
+namespace memory {
+namespace {
+
+constexpr std::size_t kMaxBytes = kChunksAt + kMaxChunks * kChunkBytes;
+constexpr std::size_t kMinBytes = kChunksAt + 16 * kChunkBytes;
+
+std::mutex limit_mutex;
+std::size_t chosen_limit = 0;  // guarded by limit_mutex; 0: nobody chose
+bool mapped = false;           // guarded by limit_mutex
+
+std::size_t limit_from_environment() {
+  const char* text = std::getenv("MULTIPROCESSING_SEGMENT_LIMIT");
+  if (text == nullptr || *text == '\0') return 0;
+  std::size_t bytes = 0;
+  const char* end = text + std::strlen(text);
+  const auto [stop, error] = std::from_chars(text, end, bytes);
+  if (error != std::errc{} || stop != end || bytes == 0) {
+    throw ValueError(std::string("MULTIPROCESSING_SEGMENT_LIMIT is \"") + text +
+                     "\": set it to a number of bytes, such as 1073741824");
+  }
+  return bytes;
+}
+
+std::size_t limit_bytes() {
+  if (chosen_limit != 0) return chosen_limit;
+  if (const std::size_t bytes = limit_from_environment(); bytes != 0) return bytes;
+  return os::memory_available_to_this_program();
+}
+
+// ftruncate past RLIMIT_FSIZE would end the process by SIGXFSZ.
+std::size_t file_size_allowed() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return kMaxBytes;
+  return std::min<std::size_t>(kMaxBytes, limit.rlim_cur);
+}
+
+[[noreturn]] void fail(const char* what) {
+  throw std::system_error(errno, std::generic_category(),
+                          std::string("the shared arena: cannot ") + what);
+}
+
+Mapping make() {
+  const std::lock_guard guard(limit_mutex);
+  const std::size_t limit = limit_bytes();
+  const int fd = ::memfd_create("multiprocessing", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  if (fd < 0) fail("be created by memfd_create");
+  std::size_t bytes = file_size_allowed();
+  void* base = MAP_FAILED;
+  while (bytes >= kMinBytes) {
+    base = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+    if (base != MAP_FAILED) break;
+    bytes /= 2;  // a limit of the address space: a smaller window will do
+  }
+  if (base == MAP_FAILED || ::ftruncate(fd, static_cast<off_t>(bytes)) != 0) {
+    const int error = errno;
+    ::close(fd);
+    errno = error;
+    fail("be mapped: raise the limits of address space (ulimit -v) and file size (ulimit -f)");
+  }
+  // Nobody can cut the file off under a mapping: no SIGBUS.
+  ::fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+  ::madvise(base, bytes, MADV_DONTDUMP);
+  mapped = true;
+  Mapping result{static_cast<std::byte*>(base), bytes, fd, (bytes - kChunksAt) / kChunkBytes};
+  result.control().bytes = bytes;
+  result.control().limit_chunks = std::clamp<std::size_t>(limit / kChunkBytes, 1, result.chunks);
+  return result;
+}
+
+}  // namespace
+
+const Mapping& mapping() {
+  static const Mapping instance = make();
+  return instance;
+}
+
+}  // namespace memory
+
+void set_segment_limit(std::size_t bytes) {
+  if (bytes == 0) throw ValueError("set_segment_limit(0): give at least one byte");
+  const std::lock_guard guard(memory::limit_mutex);
+  if (memory::mapped) {
+    throw RuntimeError(
+        "set_segment_limit: shared objects exist already; call it before the first of them");
+  }
+  memory::chosen_limit = bytes;
+}
+
+}  // namespace multiprocessing
