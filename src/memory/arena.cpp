@@ -14,9 +14,9 @@ namespace {
 
 [[noreturn]] void throw_out_of_memory(std::size_t bytes) {
   const Usage now = usage();
-  throw MemoryError("shared memory is used up: " + std::to_string(bytes) + " bytes were asked for, " +
-                    std::to_string(now.taken_bytes) + " of the limit of " +
-                    std::to_string(now.limit_bytes) +
+  throw MemoryError("shared memory is used up: " + std::to_string(bytes) +
+                    " bytes were asked for, " + std::to_string(now.taken_bytes) +
+                    " of the limit of " + std::to_string(now.limit_bytes) +
                     " bytes are taken; raise it by set_segment_limit or "
                     "MULTIPROCESSING_SEGMENT_LIMIT, or let go of what is not needed");
 }
@@ -30,9 +30,8 @@ BlockAllocator& blocks() {
 
 Segment& segment() {
   // Never destroyed: handles may be globals, and the memory ends with the last process anyway.
-  static Segment* const instance =
-      new Segment(boost::interprocess::create_only, mapping().base + kSegmentAt,
-                  mapping().bytes - kSegmentAt);
+  static Segment* const instance = new Segment(
+      boost::interprocess::create_only, mapping().base + kSegmentAt, mapping().bytes - kSegmentAt);
   return *instance;
 }
 
@@ -66,7 +65,8 @@ bool claim(void* block) noexcept {
   OwnerWord* word = blocks().owner_word_of_live(block);
   if (word == nullptr) return false;
   std::uint64_t value = word->load();
-  return owner_in(value) == kShared && word->compare_exchange_strong(value, with_owner(value, self()));
+  return owner_in(value) == kShared &&
+         word->compare_exchange_strong(value, with_owner(value, self()));
 }
 
 Serial owner(const void* block) noexcept {

@@ -53,8 +53,7 @@ void note_death() noexcept;
 
 [[nodiscard]] Offset offset_of(const void* address) noexcept;
 [[nodiscard]] void* at(Offset offset) noexcept;
-template <class T>
-[[nodiscard]] T* at_as(Offset offset) noexcept {
+template <class T> [[nodiscard]] T* at_as(Offset offset) noexcept {
   return static_cast<T*>(at(offset));
 }
 

@@ -231,17 +231,16 @@ bool BlockAllocator::give_memory(std::size_t first, std::size_t count,
     if (given) {
       int result = 0;
       do {
-        result = ::fallocate(arena_.descriptor, 0,
-                             static_cast<off_t>(kChunksAt + first * kChunkBytes),
-                             static_cast<off_t>(count * kChunkBytes));
+        result =
+            ::fallocate(arena_.descriptor, 0, static_cast<off_t>(kChunksAt + first * kChunkBytes),
+                        static_cast<off_t>(count * kChunkBytes));
       } while (result != 0 && errno == EINTR);
       given = result == 0;
       if (!given) arena_.control().taken_chunks.fetch_sub(without);
     }
   }
   for (std::size_t i = 0; i < count; ++i) {
-    const bool had =
-        (run_word(first + i).fetch_and(~std::uint64_t{0xffff'ffff}) & 1) == 0;
+    const bool had = (run_word(first + i).fetch_and(~std::uint64_t{0xffff'ffff}) & 1) == 0;
     if (given) continue;
     if (had) {
       release_chunk(first + i, true);

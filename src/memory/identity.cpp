@@ -34,12 +34,14 @@ std::mutex identity_mutex;  // held across fork
 // On a page that the kernel wipes in a forked child, also one of a raw clone.
 struct Page {
   std::atomic<std::uint32_t> self;  // 0: ask attach()
-  std::atomic<std::uint32_t> held;  // the serial of this process, also while no thread holds its life word
+  std::atomic<std::uint32_t>
+      held;  // the serial of this process, also while no thread holds its life word
 };
 
 Page& page() {
   static Page* const instance = [] {
-    void* memory = ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void* memory =
+        ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) throw std::bad_alloc();
     ::madvise(memory, 4096, MADV_WIPEONFORK);
     return ::new (memory) Page{};

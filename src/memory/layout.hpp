@@ -23,15 +23,17 @@ inline constexpr std::size_t kClasses = 22;  // 64, 128, 192, 256, 384, 512 … 
 
 /// One process. Only its holder writes it, but for the life word and `unadopted`.
 struct alignas(128) Slot {
-  pthread_mutex_t life;               ///< robust; held from attach to death
-  std::atomic<Serial> serial;         ///< who holds the slot, or held it last
+  pthread_mutex_t life;        ///< robust; held from attach to death
+  std::atomic<Serial> serial;  ///< who holds the slot, or held it last
   std::atomic<std::int32_t> pid;
   std::atomic<std::uint32_t> handed_over;  ///< life word let go by a thread that ended, see dead()
-  std::atomic<std::uint32_t> unadopted;    ///< forked children that have no references of their own yet
-  std::atomic<std::int64_t> nursery_until;  ///< until when dead references still protect those children
-  std::atomic<std::uint64_t> start_time;    ///< of the process, only set with handed_over
-  std::atomic<Serial> swept;                ///< the serial whose leavings are known to be gone
-  char name[52];                            ///< ends with a zero
+  std::atomic<std::uint32_t>
+      unadopted;  ///< forked children that have no references of their own yet
+  std::atomic<std::int64_t>
+      nursery_until;  ///< until when dead references still protect those children
+  std::atomic<std::uint64_t> start_time;  ///< of the process, only set with handed_over
+  std::atomic<Serial> swept;              ///< the serial whose leavings are known to be gone
+  char name[52];                          ///< ends with a zero
 
   [[nodiscard]] os::FutexWord& life_word() noexcept {
     return *reinterpret_cast<os::FutexWord*>(&life.__data.__lock);
@@ -40,12 +42,12 @@ struct alignas(128) Slot {
 static_assert(sizeof(Slot) == 128);
 
 struct Control {
-  std::uint64_t bytes;                      ///< the arena's size in address space
-  std::uint64_t limit_chunks;               ///< how many chunks may have memory
-  std::atomic<std::uint64_t> taken_chunks;  ///< that have memory; may run high after a kill
+  std::uint64_t bytes;                       ///< the arena's size in address space
+  std::uint64_t limit_chunks;                ///< how many chunks may have memory
+  std::atomic<std::uint64_t> taken_chunks;   ///< that have memory; may run high after a kill
   std::atomic<std::uint64_t> cached_chunks;  ///< of these, free ones; may be off after a kill
-  std::atomic<std::uint32_t> high_chunk;    ///< no chunk from here on was ever taken
-  std::atomic<std::uint32_t> run_hint;      ///< where a run was freed last
+  std::atomic<std::uint32_t> high_chunk;     ///< no chunk from here on was ever taken
+  std::atomic<std::uint32_t> run_hint;       ///< where a run was freed last
   std::atomic<std::uint32_t> next_slot;
   std::atomic<std::uint32_t> high_slot;  ///< no slot from here on was ever taken
   std::atomic<std::uint32_t> class_hint[kClasses];

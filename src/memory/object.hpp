@@ -32,7 +32,7 @@ enum class ObjectKind : std::uint16_t {
   kBarrier,
   kQueue,
   kConnection,
-  kShared,  ///< Value, Array and other plain memory
+  kMemory,  ///< Value, Array and other plain memory
   kProcess,
   kCount
 };
@@ -63,8 +63,7 @@ void register_finalizer(ObjectKind kind, Finalizer finalizer) noexcept;
                                    void* context);
 
 /// Makes a T, whose first base is ObjectHeader and which names its T::kKind.
-template <class T, class... Args>
-[[nodiscard]] Handle make_object(Args&&... args) {
+template <class T, class... Args> [[nodiscard]] Handle make_object(Args&&... args) {
   auto init = [&](void* where) { ::new (where) T(std::forward<Args>(args)...); };
   using Init = decltype(init);
   return create_object(

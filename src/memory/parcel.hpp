@@ -16,10 +16,10 @@ namespace multiprocessing::memory {
 
 struct Parcel {
   std::uint64_t payload_bytes;
-  std::uint32_t type;          ///< the message's fingerprint
+  std::uint32_t type;  ///< the message's fingerprint
   std::uint32_t handle_count;
-  std::uint64_t place[4];      ///< for the channel that carries it: position, link, whatever
-  std::uint64_t payload_at;    ///< bytes from the parcel's begin
+  std::uint64_t place[4];    ///< for the channel that carries it: position, link, whatever
+  std::uint64_t payload_at;  ///< bytes from the parcel's begin
   std::uint64_t reserved;
 
   [[nodiscard]] std::span<std::byte> payload() noexcept {

@@ -18,8 +18,7 @@ inline constexpr std::uint64_t kBlockTag = std::uint64_t{1} << 63;
   return kBlockTag | unit << 24 | generation_in(blocks().owner_word(block).load());
 }
 
-template <class T = void>
-[[nodiscard]] T* block_of(std::uint64_t name) noexcept {
+template <class T = void> [[nodiscard]] T* block_of(std::uint64_t name) noexcept {
   return at_as<T>(kChunksAt + ((name & ~kBlockTag) >> 24) * 64);
 }
 

@@ -32,8 +32,7 @@ bool counts(std::uint64_t word) noexcept {
 }
 
 // Calls visit(words, count) for the header's words and each extension's until it says true.
-template <class Visit>
-bool visit_words(ObjectHeader& object, Visit visit) {
+template <class Visit> bool visit_words(ObjectHeader& object, Visit visit) {
   if (visit(object.references, ObjectHeader::kInline)) return true;
   for (Offset next = object.more.load(std::memory_order_acquire); next != 0;) {
     auto& extension = *at_as<Extension>(next);

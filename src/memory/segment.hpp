@@ -17,15 +17,13 @@ namespace multiprocessing::memory {
 
 [[nodiscard]] BlockAllocator& blocks();
 
-template <class MutexFamily, class VoidPointer>
-class OwnerWordAlgorithm {
+template <class MutexFamily, class VoidPointer> class OwnerWordAlgorithm {
  public:
   using mutex_family = MutexFamily;
   using void_pointer = VoidPointer;
   using size_type = std::size_t;
   using difference_type = std::ptrdiff_t;
-  using multiallocation_chain =
-      boost::container::dtl::basic_multiallocation_chain<VoidPointer>;
+  using multiallocation_chain = boost::container::dtl::basic_multiallocation_chain<VoidPointer>;
   static constexpr size_type PayloadPerAllocation = 0;
   static constexpr size_type Alignment = 64;
 

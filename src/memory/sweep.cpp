@@ -41,10 +41,16 @@ bool any_unswept(bool mark) noexcept {
 
 bool dispose(void* block, OwnerWord& word, Serial former) noexcept {
   switch (kind_in(word.load())) {
-    case BlockKind::kPlain: blocks().deallocate(block); return true;
-    case BlockKind::kParcel: free_parcel(static_cast<Parcel*>(block)); return true;
-    case BlockKind::kExtension: return dispose_extension(block, word, former);
-    case BlockKind::kObject: return end_object(*static_cast<ObjectHeader*>(block), nullptr);
+    case BlockKind::kPlain:
+      blocks().deallocate(block);
+      return true;
+    case BlockKind::kParcel:
+      free_parcel(static_cast<Parcel*>(block));
+      return true;
+    case BlockKind::kExtension:
+      return dispose_extension(block, word, former);
+    case BlockKind::kObject:
+      return end_object(*static_cast<ObjectHeader*>(block), nullptr);
   }
   return false;
 }

@@ -5,8 +5,9 @@
 
 namespace multiprocessing::memory {
 
-/// Ends a block that this process took from `former`, dead or kShared: frees bytes, lets go of a parcel's handles, destroys an
-/// object that nobody refers to and publishes one that somebody does. Says whether it is gone.
+/// Ends a block that this process took from `former`, dead or kShared: frees bytes, lets go of a
+/// parcel's handles, destroys an object that nobody refers to and publishes one that somebody does.
+/// Says whether it is gone.
 bool dispose(void* block, OwnerWord& word, Serial former) noexcept;
 
 }  // namespace multiprocessing::memory

@@ -24,9 +24,7 @@ struct Waiter {
 };
 constexpr std::uint32_t kSize32 = 2;
 
-timespec to_timespec(std::int64_t ns) noexcept {
-  return {ns / 1'000'000'000, ns % 1'000'000'000};
-}
+timespec to_timespec(std::int64_t ns) noexcept { return {ns / 1'000'000'000, ns % 1'000'000'000}; }
 
 std::uint64_t address_of(FutexWord& word) noexcept {
   return static_cast<std::uint64_t>(reinterpret_cast<std::uintptr_t>(&word));
@@ -37,8 +35,7 @@ std::uint64_t address_of(FutexWord& word) noexcept {
 void futex_wait(FutexWord& word, std::uint32_t expected, std::int64_t until_ns) noexcept {
   const timespec until = to_timespec(until_ns);
   // The bitset form takes an absolute time, so an interrupted wait may simply be begun again.
-  ::syscall(SYS_futex, &word, FUTEX_WAIT_BITSET, expected, &until, nullptr,
-            FUTEX_BITSET_MATCH_ANY);
+  ::syscall(SYS_futex, &word, FUTEX_WAIT_BITSET, expected, &until, nullptr, FUTEX_BITSET_MATCH_ANY);
 }
 
 bool futex_wait_either(FutexWord& a, std::uint32_t expected_a, FutexWord& b,
