@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: BSL-1.0
+// A forked child under ptrace, for the step killer.
+#pragma once
+#include <sys/types.h>
+
+#include <cstdint>
+#include <functional>
+
+namespace multiprocessing::test {
+
+/// Stands still before `act` when it is made. Killed and reaped with this object.
+class TracedProcess {
+ public:
+  enum class State { kStopped, kBlocked, kEnded };
+
+  TracedProcess(const std::function<void()>& approach, const std::function<void()>& act);
+  ~TracedProcess();
+  TracedProcess(const TracedProcess&) = delete;
+  TracedProcess& operator=(const TracedProcess&) = delete;
+
+  /// The instruction it comes to next.  REQUIRES: it is stopped.
+  [[nodiscard]] std::uintptr_t instruction() const noexcept;
+  /// Does one instruction. A system call in which it sleeps for more than 25 ms gives kBlocked.
+  State step();
+  /// Goes on until it comes to that instruction for the n-th time from here, n >= 1.
+  State run_to(std::uintptr_t instruction, int n);
+
+ private:
+  State resume(int request);
+  void kill() noexcept;
+
+  pid_t pid_ = -1;
+  int pending_signal_ = 0;  // what it was stopped by and has yet to get
+};
+
+}  // namespace multiprocessing::test
