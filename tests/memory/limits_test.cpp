@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: BSL-1.0
+// What happens where memory, address space or files are limited.
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include <csignal>
+#include <cstring>
+#include <multiprocessing/errors.hpp>
+#include <multiprocessing/memory.hpp>
+#include <string>
+#include <vector>
+
+#include "fresh_program.hpp"
+#include "memory/arena.hpp"
+
+namespace multiprocessing::memory {
+namespace {
+
+constexpr std::size_t kMiB = 1 << 20;
+
+// 0: MemoryError came between the two numbers of MiB, and what was freed could be had again.
+int fill_and_refill(std::size_t at_least, std::size_t at_most) {
+  std::vector<void*> blocks;
+  try {
+    for (;;) blocks.push_back(allocate(kMiB / 2));
+  } catch (const MemoryError& error) {
+    if (std::string(error.what()).find("set_segment_limit") == std::string::npos) return 1;
+  }
+  const std::size_t mib = usage().taken_bytes / kMiB;
+  if (mib < at_least || mib > at_most) return 2;
+  const std::size_t count = blocks.size();
+  for (void* block : blocks) deallocate(block);
+  for (std::size_t i = 0; i < count; ++i) {
+    void* block = allocate(kMiB / 2);
+    std::memset(block, 1, kMiB / 2);
+  }
+  return 0;
+}
+
+FRESH_SCENARIO(limit_by_call) {
+  set_segment_limit(32 * kMiB);
+  return fill_and_refill(31, 32);
+}
+
+FRESH_SCENARIO(limit_by_environment) { return fill_and_refill(15, 16); }
+
+FRESH_SCENARIO(limit_of_nonsense) {
+  try {
+    static_cast<void>(allocate(1));
+  } catch (const ValueError& error) {
+    return std::string(error.what()).find("MULTIPROCESSING_SEGMENT_LIMIT") != std::string::npos ? 0
+                                                                                                : 2;
+  }
+  return 1;
+}
+
+FRESH_SCENARIO(limit_too_late) {
+  deallocate(allocate(1));
+  try {
+    set_segment_limit(32 * kMiB);
+  } catch (const RuntimeError&) {
+    return 0;
+  }
+  return 1;
+}
+
+FRESH_SCENARIO(little_address_space) {
+  const rlimit limit{4096 * kMiB, 4096 * kMiB};
+  ::setrlimit(RLIMIT_AS, &limit);
+  void* block = allocate(100 * kMiB);
+  std::memset(block, 1, 100 * kMiB);
+  deallocate(block);
+  return 0;
+}
+
+FRESH_SCENARIO(small_files_only) {
+  const rlimit limit{256 * kMiB, 256 * kMiB};
+  ::setrlimit(RLIMIT_FSIZE, &limit);
+  void* block = allocate(100 * kMiB);
+  std::memset(block, 1, 100 * kMiB);
+  deallocate(block);
+  try {
+    static_cast<void>(allocate(300 * kMiB));
+  } catch (const MemoryError&) {
+    return 0;
+  }
+  return 1;
+}
+
+TEST(SegmentLimit, IsKeptAndWhatIsFreedCanBeHadAgain) {
+  EXPECT_EQ(test::run_fresh("limit_by_call"), 0);
+}
+
+TEST(SegmentLimit, IsTakenFromTheEnvironment) {
+  EXPECT_EQ(test::run_fresh("limit_by_environment", {"MULTIPROCESSING_SEGMENT_LIMIT=16777216"}), 0);
+}
+
+TEST(SegmentLimit, InTheEnvironmentThatIsNoNumberIsAnError) {
+  EXPECT_EQ(test::run_fresh("limit_of_nonsense", {"MULTIPROCESSING_SEGMENT_LIMIT=16M"}), 0);
+}
+
+TEST(SegmentLimit, CannotBeSetOnceObjectsExist) { EXPECT_EQ(test::run_fresh("limit_too_late"), 0); }
+
+TEST(SegmentLimit, OfZeroIsRefused) { EXPECT_THROW(set_segment_limit(0), ValueError); }
+
+// The sanitizers' own shadow needs more address space than this leaves.
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+TEST(Arena, WorksInALittleAddressSpace) { EXPECT_EQ(test::run_fresh("little_address_space"), 0); }
+#endif
+
+TEST(Arena, WorksWhereOnlySmallFilesAreAllowed) {
+  EXPECT_EQ(test::run_fresh("small_files_only"), 0);
+}
+
+TEST(Arena, GivesTheMemoryOfALargeBlockBack) {
+  const std::size_t before = usage().taken_bytes;
+  void* block = allocate(1024 * kMiB);
+  EXPECT_GE(usage().taken_bytes, 1024 * kMiB);
+  deallocate(block);
+  EXPECT_LE(usage().taken_bytes, before + 64 * kMiB);
+}
+
+}  // namespace
+}  // namespace multiprocessing::memory
