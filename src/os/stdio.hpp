@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: BSL-1.0
+// The standard streams around a fork: nothing printed twice, nothing lost, nothing stolen.
+#pragma once
+
+namespace multiprocessing::os {
+
+/// Flushes std::cout, std::cerr, std::clog, their wide brothers and every stdio stream. What
+/// cannot be written (a closed stdout) is ignored; a stream that another thread is just using is
+/// left alone, so that one blocked in a read or write does not block the caller.
+void flush_standard_streams() noexcept;
+
+/// Makes standard input the null device and drops what was read ahead.
+void detach_stdin() noexcept;
+
+}  // namespace multiprocessing::os
