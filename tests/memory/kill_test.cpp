@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: BSL-1.0
+// Processes killed at any instruction of the arena's operations: what they had comes back, what
+// others have stays.
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <multiprocessing/errors.hpp>
+#include <random>
+#include <vector>
+
+#include "long_form.hpp"
+#include "memory/arena.hpp"
+#include "memory/object.hpp"
+#include "memory/parcel.hpp"
+#include "memory/segment.hpp"
+#include "random_killer.hpp"
+#include "step_killer.hpp"
+
+namespace multiprocessing::memory {
+namespace {
+
+using test::kill_at_every_step;
+
+struct Cell : ObjectHeader {
+  static constexpr ObjectKind kKind = ObjectKind::kMemory;
+  std::atomic<int> value{7};
+};
+
+class ArenaUnderKills : public testing::Test {
+ protected:
+  void SetUp() override {
+    note_death();
+    deallocate(allocate(100));
+    blocks_ = usage().blocks;
+  }
+  void expect_nothing_left(std::size_t more = 0) {
+    note_death();
+    EXPECT_EQ(usage().blocks, blocks_ + more);
+  }
+  std::size_t blocks_ = 0;
+};
+
+TEST_F(ArenaUnderKills, TakingAndFreeingABlockLeavesNothing) {
+  const auto report = kill_at_every_step({.approach = [] { self(); },
+                                          .act = [] { deallocate(allocate(100)); },
+                                          .check = [&] { expect_nothing_left(); }});
+  EXPECT_GT(report.kills, 20);
+}
+
+TEST_F(ArenaUnderKills, TakingAndFreeingARunOfChunksLeavesNothing) {
+  kill_at_every_step({.approach = [] { self(); },
+                      .act = [] { deallocate(allocate(std::size_t{5} << 20)); },
+                      .check = [&] { expect_nothing_left(); }});
+}
+
+TEST_F(ArenaUnderKills, TheFirstUseInAProcessHarmsNobody) {
+  kill_at_every_step(
+      {.act = [] { static_cast<void>(allocate(64)); }, .check = [&] { expect_nothing_left(); }});
+}
+
+TEST_F(ArenaUnderKills, MakingAndDroppingAnObjectLeavesNothing) {
+  kill_at_every_step({.approach = [] { self(); },
+                      .act = [] { Handle made = make_object<Cell>(); },
+                      .check = [&] { expect_nothing_left(); }});
+}
+
+TEST_F(ArenaUnderKills, DroppingAReferenceKeepsTheObjectForTheOthers) {
+  Handle cell = make_object<Cell>();
+  kill_at_every_step({.act = [&] { cell = {}; },
+                      .check =
+                          [&] {
+                            expect_nothing_left(1);
+                            EXPECT_EQ(cell.as<Cell>().value, 7);
+                          }});
+}
+
+TEST_F(ArenaUnderKills, AParcelWithHandlesIsLetGoWhole) {
+  Handle cell = make_object<Cell>();
+  kill_at_every_step({.approach = [] { self(); },
+                      .act = [&] { free_parcel(make_parcel(1000, 1, std::span(&cell, 1))); },
+                      .check = [&] { expect_nothing_left(1); }});
+  cell = {};
+  expect_nothing_left();
+}
+
+TEST_F(ArenaUnderKills, AReferenceBeyondTheHeadersRoomHarmsNobody) {
+  Handle cell = make_object<Cell>();
+  std::vector<Parcel*> holders;
+  for (std::size_t i = 0; i < ObjectHeader::kInline; ++i) {
+    holders.push_back(make_parcel(1, 1, std::span(&cell, 1)));
+  }
+  kill_at_every_step({.approach = [] { self(); },
+                      .act = [&] { free_parcel(make_parcel(1, 1, std::span(&cell, 1))); },
+                      .check = [&] { note_death(); }});
+  for (Parcel* holder : holders) free_parcel(holder);
+  cell = {};
+  expect_nothing_left();
+}
+
+// Parcels travel between the processes through these places.
+struct Board {
+  std::atomic<Offset> places[64];
+  std::atomic<bool> torn;
+};
+
+void send_parcel(Parcel* parcel, std::atomic<Offset>& place) {
+  publish(parcel);
+  Offset none = 0;
+  const bool sent = place.compare_exchange_strong(none, offset_of(parcel));
+  if (!sent && claim(parcel)) free_parcel(parcel);
+}
+
+Handle take_parcel(Board& board, std::atomic<Offset>& place) {
+  auto* parcel = at_as<Parcel>(place.exchange(0));
+  if (parcel == nullptr || !claim(parcel)) return {};
+  Handle got = adopt(parcel->handles()[0]);
+  if (got.as<Cell>().value != 7) board.torn = true;
+  free_parcel(parcel);
+  return got;
+}
+
+void trade(Board& board, std::mt19937& random, std::vector<Handle>& own) {
+  std::atomic<Offset>& place = board.places[random() % 64];
+  const std::size_t bytes = random() % 8 == 0 ? random() % 4'000'000 : random() % 5000;
+  switch (random() % 5) {
+    case 0:
+      own.push_back(make_object<Cell>());
+      break;
+    case 1:
+      if (!own.empty()) own.erase(own.begin());
+      break;
+    case 2:
+      if (own.empty()) break;
+      send_parcel(make_parcel(bytes, 1, std::span(&own[random() % own.size()], 1)), place);
+      break;
+    case 3:
+      if (Handle got = take_parcel(board, place)) own.push_back(std::move(got));
+      break;
+    default:
+      deallocate(allocate(bytes + 1));
+      break;
+  }
+  if (own.size() > 40) own.clear();
+}
+
+// Published parcels that no place names: a killed process had one in its hands.
+void free_published_parcels() {
+  const auto free_one = [](void*, void* block, OwnerWord& word) {
+    if (kind_in(word.load()) == BlockKind::kParcel && claim(block)) {
+      free_parcel(static_cast<Parcel*>(block));
+    }
+  };
+  blocks().for_each(free_one, nullptr);
+}
+
+TEST_F(ArenaUnderKills, ThousandsOfTradesTearNothingAndLeaveNothingOfTheDead) {
+  auto* board = static_cast<Board*>(allocate(sizeof(Board)));
+  ::new (board) Board{};
+  test::kill_at_random({.kills = test::rounds(300, 4000), .processes = 3, .work = [&](int) {
+                          thread_local std::mt19937 random(self());
+                          thread_local std::vector<Handle> own;
+                          trade(*board, random, own);
+                        }});
+  EXPECT_FALSE(board->torn);
+  note_death();
+  free_published_parcels();
+  deallocate(board);
+  expect_nothing_left();
+}
+
+}  // namespace
+}  // namespace multiprocessing::memory
