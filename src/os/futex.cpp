@@ -32,10 +32,11 @@ std::uint64_t address_of(FutexWord& word) noexcept {
 
 }  // namespace
 
-void futex_wait(FutexWord& word, std::uint32_t expected, std::int64_t until_ns) noexcept {
+bool futex_wait(FutexWord& word, std::uint32_t expected, std::int64_t until_ns) noexcept {
   const timespec until = to_timespec(until_ns);
   // The bitset form takes an absolute time, so an interrupted wait may simply be begun again.
-  ::syscall(SYS_futex, &word, FUTEX_WAIT_BITSET, expected, &until, nullptr, FUTEX_BITSET_MATCH_ANY);
+  return ::syscall(SYS_futex, &word, FUTEX_WAIT_BITSET, expected, &until, nullptr,
+                   FUTEX_BITSET_MATCH_ANY) == 0;
 }
 
 bool futex_wait_either(FutexWord& a, std::uint32_t expected_a, FutexWord& b,

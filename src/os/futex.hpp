@@ -11,7 +11,8 @@ using FutexWord = std::atomic<std::uint32_t>;
 static_assert(sizeof(FutexWord) == 4 && FutexWord::is_always_lock_free);
 
 /// Sleeps while `word` holds `expected`, at most to `until_ns` (CLOCK_MONOTONIC). May return early.
-void futex_wait(FutexWord& word, std::uint32_t expected, std::int64_t until_ns) noexcept;
+/// Says whether somebody's futex_wake ended the sleep.
+bool futex_wait(FutexWord& word, std::uint32_t expected, std::int64_t until_ns) noexcept;
 
 /// Sleeps while both words hold what is expected. False: this kernel or its seccomp profile has no
 /// futex_waitv, and nothing was waited for.
