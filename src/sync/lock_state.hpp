@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: BSL-1.0
+// What a Lock or an RLock is in shared memory.
+//
+// Death: the word of a dead holder stands until the next acquirer. That one notes who died and
+// seals the word, and wakes all who sleep on it; from then on nobody gets the lock until a repair.
+// A process that dies while it notes or repairs leaves the lock as it found it. A recovering lock
+// is not sealed but taken over.
+#pragma once
+#include <atomic>
+#include <cstdint>
+#include <multiprocessing/timeout.hpp>
+
+#include "memory/object.hpp"
+#include "sync/dead_process.hpp"
+#include "sync/lock_word.hpp"
+#include "sync/thread_number.hpp"
+
+namespace multiprocessing::sync {
+
+class LockState : public memory::ObjectHeader {
+ public:
+  static constexpr memory::ObjectKind kKind = memory::ObjectKind::kLock;
+
+  LockState(bool recursive, bool recovering) noexcept
+      : recursive_(recursive), recovering_(recovering) {}
+
+  /// False: the time is over. THROWS: OwnerDiedError; then the lock is not held.
+  bool acquire(Timeout timeout) {
+    const Serial me = memory::self();
+    if (!recursive_) return take_if_free(word_, me) || acquire_slowly(me, timeout);
+    return enter_again(me) || acquire_recursive(me, timeout);
+  }
+
+  /// THROWS: ValueError for a Lock that nobody holds, AssertionError for an RLock that another
+  /// thread or nobody holds, OwnerDiedError for a Lock whose holder died.
+  void release();
+
+  /// By this process; an RLock: by this thread.
+  [[nodiscard]] bool held_here() const {
+    return owner_in(word_.load(std::memory_order_relaxed)) == memory::self() &&
+           (!recursive_ || thread_.load(std::memory_order_relaxed) == thread_number());
+  }
+  [[nodiscard]] bool held() const noexcept { return word_.load(std::memory_order_relaxed) != 0; }
+  [[nodiscard]] bool recursive() const noexcept { return recursive_; }
+  [[nodiscard]] const char* kind_name() const noexcept { return recursive_ ? "RLock" : "Lock"; }
+
+  /// Gives up every level and says how many they were.  REQUIRES: held_here().
+  std::uint32_t release_all();
+  /// Takes back what release_all() gave up; waits without a limit. THROWS: OwnerDiedError.
+  void acquire_all(std::uint32_t levels);
+
+  /// Runs `repair` (may be null) if the holder died, with everybody else kept out, and frees the
+  /// lock if it returns. Does nothing where nobody died.
+  void make_consistent(void (*repair)(void*), void* context);
+
+ private:
+  bool enter_again(Serial me) noexcept {
+    if (owner_in(word_.load(std::memory_order_relaxed)) != me ||
+        thread_.load(std::memory_order_relaxed) != thread_number()) {
+      return false;
+    }
+    depth_.store(depth_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    return true;
+  }
+  bool acquire_recursive(Serial me, Timeout timeout);
+  bool acquire_slowly(Serial me, Timeout timeout);
+  void release_recursive(std::uint32_t levels);
+  void note_death(Serial dead_owner);
+  bool take_over(Serial me, Serial dead_owner);
+  void repair_taken_over(void (*repair)(void*), void* context);
+  [[noreturn]] void throw_owner_died();
+
+  os::FutexWord word_{0};
+  // Of an RLock: the thread and its levels. Written by the holder only; 0 whenever the word is.
+  std::atomic<std::uint32_t> thread_{0};
+  std::atomic<std::uint32_t> depth_{0};
+  bool recursive_;
+  bool recovering_;
+  std::uint16_t reserved16_ = 0;
+  RawLock notice_{};  // guards dead_holder_ and the change of the word from dead to sealed or taken
+  RawLock repair_{};  // held by who repairs
+  DeadProcess dead_holder_{};
+  std::uint64_t reserved_[6]{};
+};
+static_assert(sizeof(LockState) == 192);
+
+}  // namespace multiprocessing::sync
