@@ -138,11 +138,16 @@ class Decoder {
     return from;
   }
 
+  /// What write_length wrote, unchecked: a number that nobody allocates memory for.
+  [[nodiscard]] std::uint64_t read_number() {
+    const auto n = take<std::uint8_t>();
+    return n == 0xff ? take<std::uint64_t>() : n;
+  }
+
   /// How many elements follow, each of at least `element_bytes` (not 0) bytes; more than can be
   /// there is an error, before anybody allocates memory for them.
   [[nodiscard]] std::size_t read_length(std::size_t element_bytes = 1) {
-    std::uint64_t n = take<std::uint8_t>();
-    if (n == 0xff) n = take<std::uint64_t>();
+    const std::uint64_t n = read_number();
     if (n > remaining() / element_bytes) [[unlikely]]
       fail_length(n, element_bytes);
     return static_cast<std::size_t>(n);
