@@ -75,21 +75,18 @@ template <>
 inline constexpr bool multiprocessing::is_bitwise<multiprocessing::detail::NoDefault> = true;
 template <>
 inline constexpr bool multiprocessing::is_bitwise<multiprocessing::detail::Packed> = true;
-template <>
-inline constexpr bool multiprocessing::is_bitwise<multiprocessing::detail::Bits> = true;
+template <> inline constexpr bool multiprocessing::is_bitwise<multiprocessing::detail::Bits> = true;
 
 namespace multiprocessing::detail {
 namespace {
 
-template <class T>
-std::vector<std::byte> bytes_of(const T& value) {
+template <class T> std::vector<std::byte> bytes_of(const T& value) {
   Encoder encoder;
   encode(encoder, value);
   return {encoder.bytes().begin(), encoder.bytes().end()};
 }
 
-template <class T>
-T copied(const T& value) {
+template <class T> T copied(const T& value) {
   Encoder encoder;
   encode(encoder, value);
   if constexpr (kSizedMessage<T>) {
@@ -103,8 +100,7 @@ T copied(const T& value) {
 
 // A message cut anywhere is a ValueError; nothing is read behind its end (a sanitizer would tell,
 // as the bytes are in a block of exactly that size).
-template <class T>
-void expect_error_at_every_cut(const T& value) {
+template <class T> void expect_error_at_every_cut(const T& value) {
   const std::vector<std::byte> whole = bytes_of(value);
   for (std::size_t n = 0; n < whole.size(); ++n) {
     const std::vector<std::byte> cut(whole.begin(), whole.begin() + static_cast<long>(n));
@@ -114,10 +110,9 @@ void expect_error_at_every_cut(const T& value) {
   }
 }
 
-template <class T>
-void expect_round_trip(const T& value) {
+template <class T> void expect_round_trip(const T& value) {
   static_assert(Message<T>);
-  EXPECT_EQ(copied(value), value) << type_name<T>();
+  EXPECT_TRUE(copied(value) == value) << type_name<T>();
   expect_error_at_every_cut(value);
 }
 
@@ -213,7 +208,8 @@ TEST(RoundTrip, ComposedValuesKeepTheirParts) {
   expect_round_trip(std::chrono::duration<double>{0.25});
   expect_round_trip(std::chrono::system_clock::now());
   expect_round_trip(std::bitset<0>{});
-  expect_round_trip(std::bitset<70>{"1000000000000000000000000000000000000000000000000000000000001"});
+  expect_round_trip(
+      std::bitset<70>{"1000000000000000000000000000000000000000000000000000000000001"});
 }
 
 TEST(RoundTrip, AUniquePtrArrivesWithAValueOfItsOwn) {
@@ -323,7 +319,7 @@ TEST(RoundTrip, AVariantThatTellsOfAnAlternativeItDoesNotHaveIsAnError) {
 }
 
 TEST(RoundTrip, WhatUsersWriteAsTextTravelsAsString) {
-  static_assert(std::is_same_v<message_type_t<const char (&)[4]>, std::string>);
+  static_assert(std::is_same_v<message_type_t<const char(&)[4]>, std::string>);
   static_assert(std::is_same_v<message_type_t<char*>, std::string>);
   static_assert(std::is_same_v<message_type_t<const char* const&>, std::string>);
   static_assert(std::is_same_v<message_type_t<std::string_view>, std::string>);
