@@ -147,7 +147,7 @@ TEST(RoundTrip, EnumsAndUnitsKeepTheirValues) {
 }
 
 TEST(RoundTrip, StringsMayBeOfAnyLengthAndHoldAnyByte) {
-  for (const std::size_t n : {0, 1, 15, 16, 254, 255, 256, 70000}) {
+  for (const std::size_t n : {0UL, 1UL, 15UL, 16UL, 254UL, 255UL, 256UL, 70000UL}) {
     const std::string text(n, 'x');
     EXPECT_EQ(copied(text), text);
   }

@@ -23,7 +23,9 @@ template <> struct KindCodec<Object, Kind::kObject> : CodecDefaults {
 
 /// Reads a value of the type `sent` as the Object that corresponds to it. THROWS TypeError if it
 /// has none, or if this process does not know the type.
-[[nodiscard]] Object decode_as_object(Fingerprint sent, Decoder& decoder);
+template <class AnyObject = Object>
+[[nodiscard]] AnyObject decode_as_object(Fingerprint sent, Decoder& decoder);
+template <> Object decode_as_object<Object>(Fingerprint sent, Decoder& decoder);
 
 /// Reads an Object and takes the T out of it. AnyObject is Object; this header does not need to
 /// know more of it than the name.

@@ -103,7 +103,7 @@ template <class T> inline constexpr bool kHasObjectForm = kVerdict<T>.object_for
 template <class T> [[nodiscard]] T decode_as(Fingerprint sent, Decoder& decoder) {
   if (sent == fingerprint<T>()) return decode<T>(decoder);
   if constexpr (std::is_same_v<T, Object>) {
-    return decode_as_object(sent, decoder);
+    return decode_as_object<T>(sent, decoder);
   } else if constexpr (kHasObjectForm<T>) {
     if (sent == object_fingerprint()) return decode_from_object<T>(decoder);
   }
