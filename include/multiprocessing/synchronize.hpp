@@ -34,7 +34,7 @@ struct Callback {
   void* context = nullptr;
 
   template <class F> static Callback of(F& f) noexcept {
-    return {[](void* context) { (*static_cast<F*>(context))(); },
+    return {[](void* callable) { (*static_cast<F*>(callable))(); },
             const_cast<std::remove_const_t<F>*>(std::addressof(f))};
   }
 };
