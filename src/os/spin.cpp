@@ -3,6 +3,8 @@
 
 #include <sched.h>
 
+#include <algorithm>
+
 #include "os/clock.hpp"
 
 namespace multiprocessing::os {
@@ -15,9 +17,24 @@ bool spinning_helps() noexcept {
   return several;
 }
 
+namespace {
+
+// A pause takes 4 ns on one processor and 40 on another.
+int pauses_of_a_round() noexcept {
+  constexpr int kSample = 64;
+  constexpr std::int64_t kRoundNs = 50;
+  const std::int64_t begin = now_ns();
+  for (int i = 0; i < kSample; ++i) cpu_relax();
+  const std::int64_t sample_ns = std::max<std::int64_t>(now_ns() - begin, 1);
+  return static_cast<int>(std::clamp<std::int64_t>(kRoundNs * kSample / sample_ns, 1, 16));
+}
+
+}  // namespace
+
 bool Spin::again() noexcept {
   if (!spinning_helps()) return false;
-  for (int i = 0; i < 8; ++i) cpu_relax();
+  static const int pauses = pauses_of_a_round();
+  for (int i = 0; i < pauses; ++i) cpu_relax();
   // The clock costs as much as the pauses: ask it at every fourth round.
   if ((rounds_++ & 3U) != 0) return true;
   const std::int64_t now = now_ns();
