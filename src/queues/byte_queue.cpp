@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: BSL-1.0
+#include <fmt/format.h>
+
+#include <cstring>
+#include <multiprocessing/detail/byte_queue.hpp>
+#include <multiprocessing/errors.hpp>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "memory/parcel.hpp"
+#include "queues/consumer.hpp"
+#include "queues/local_queue.hpp"
+#include "queues/producer.hpp"
+#include "queues/queue_object.hpp"
+
+namespace multiprocessing::detail {
+namespace {
+
+using queues::LocalQueue;
+using queues::QueueObject;
+
+void check_open(const LocalQueue& queue, std::string_view call) {
+  if (!queue.closed.load(std::memory_order_acquire)) return;
+  throw ValueError(fmt::format("{} is closed in this process: {}() is not possible after close()",
+                               queue.name(), call));
+}
+
+std::string tried(Timeout timeout) {
+  if (timeout.nanoseconds() == 0) return "did not wait";
+  return fmt::format("waited for {} s", static_cast<double>(timeout.nanoseconds()) * 1e-9);
+}
+
+// Frees the parcel unless the queue took it.
+class OwnParcel {
+ public:
+  explicit OwnParcel(memory::Parcel* parcel) noexcept : parcel_(parcel) {}
+  OwnParcel(const OwnParcel&) = delete;
+  OwnParcel& operator=(const OwnParcel&) = delete;
+  ~OwnParcel() {
+    if (parcel_ != nullptr) memory::free_parcel(parcel_);
+  }
+  [[nodiscard]] memory::Parcel* get() const noexcept { return parcel_; }
+  void release() noexcept { parcel_ = nullptr; }
+
+ private:
+  memory::Parcel* parcel_;
+};
+
+void put_or_throw(LocalQueue& queue, const queues::Outgoing& message, Timeout timeout) {
+  check_open(queue, "put");
+  if (queues::put(queue.object, message, os::Deadline::after(timeout), queue.putting)) return;
+  throw Full(fmt::format("{} is full: put() {}; take from it, or allow more time", queue.name(),
+                         tried(timeout)));
+}
+
+std::uint32_t checked_maxsize(std::int64_t maxsize) {
+  if (maxsize < 0) {
+    throw ValueError(fmt::format(
+        "Queue(maxsize={}): a queue cannot hold less than nothing; give 0 for no limit", maxsize));
+  }
+  // No queue comes near: every message takes 16 bytes at least.
+  return maxsize > UINT32_MAX ? 0 : static_cast<std::uint32_t>(maxsize);
+}
+
+class DecodingInspector final : public queues::Inspector {
+ public:
+  DecodingInspector(void (*decode)(void*, Fingerprint, Decoder&), void* to) noexcept
+      : decode_(decode), to_(to) {}
+  void inspect(std::uint32_t type, std::span<const std::byte> bytes,
+               std::span<const Handle> handles) override {
+    Decoder decoder(bytes, handles);
+    decode_(to_, type, decoder);
+  }
+
+ private:
+  void (*decode_)(void*, Fingerprint, Decoder&);
+  void* to_;
+};
+
+}  // namespace
+
+Draft::Draft(std::size_t bytes, Fingerprint type) : parcel_(memory::make_parcel(bytes, type, {})) {}
+
+Draft::~Draft() {
+  if (parcel_ != nullptr) memory::free_parcel(static_cast<memory::Parcel*>(parcel_));
+}
+
+std::span<std::byte> Draft::room() noexcept {
+  return static_cast<memory::Parcel*>(parcel_)->payload();
+}
+
+ByteQueue::ByteQueue(Flavour flavour, std::int64_t maxsize)
+    : ByteQueue(queues::make_queue(static_cast<QueueObject::Flavour>(flavour),
+                                   checked_maxsize(maxsize))) {}
+
+ByteQueue::ByteQueue(Handle handle) {
+  void* const object = handle.get();
+  if (object == nullptr) throw ValueError("a queue cannot be made of an empty handle");
+  auto local = LocalQueue::of(std::move(handle));
+  local_ = local.get();
+  handle_ = Handle(std::shared_ptr<void>(std::move(local), object));
+}
+
+void ByteQueue::put_encoded(const Encoder& message, Fingerprint type, Timeout timeout) const {
+  if (!message.descriptors().empty()) {
+    throw TypeError(
+        fmt::format("{}: put() of a message with a file descriptor in it; send it "
+                    "through a Connection instead",
+                    local_->name()));
+  }
+  const std::span<const std::byte> bytes = message.bytes();
+  if (message.handles().empty() && bytes.size() <= kInlineMax) {
+    return put_or_throw(*local_, {type, bytes}, timeout);
+  }
+  const OwnParcel parcel(memory::make_parcel(bytes.size(), type, message.handles()));
+  std::memcpy(parcel.get()->payload().data(), bytes.data(), bytes.size());
+  put_or_throw(*local_, {type, {}, parcel.get()}, timeout);
+}
+
+void ByteQueue::put_draft(Draft& draft, Timeout timeout) const {
+  auto* const parcel = static_cast<memory::Parcel*>(draft.parcel_);
+  put_or_throw(*local_, {parcel->type, {}, parcel}, timeout);
+  draft.parcel_ = nullptr;
+}
+
+void ByteQueue::get_decoded(Fingerprint wanted, Decode decode, void* to, Timeout timeout) const {
+  check_open(*local_, "get");
+  DecodingInspector inspector(decode, to);
+  queues::Taken taken;
+  switch (queues::get(local_->object, wanted, inspector, taken, os::Deadline::after(timeout),
+                      local_->getting)) {
+    case queues::Got::kInspected:
+      return;
+    case queues::Got::kNothing:
+      throw Empty(fmt::format("{} is empty: get() {}; put into it, or allow more time",
+                              local_->name(), tried(timeout)));
+    case queues::Got::kMessage:
+      break;
+  }
+  std::vector<Handle> handles;
+  if (taken.parcel != nullptr) handles = queues::handles_of(*taken.parcel);
+  Decoder decoder(taken.bytes(), handles);
+  decode(to, taken.type, decoder);
+}
+
+std::size_t ByteQueue::qsize() const noexcept { return queues::size_of(local_->object); }
+
+bool ByteQueue::empty() const {
+  check_open(*local_, "empty");
+  return qsize() == 0;
+}
+
+bool ByteQueue::full() const noexcept {
+  const std::uint32_t maxsize = local_->object.maxsize;
+  return maxsize != 0 && qsize() >= maxsize;
+}
+
+void ByteQueue::close() const noexcept { local_->closed.store(true, std::memory_order_release); }
+
+void ByteQueue::join_thread() const {
+  if (local_->closed.load(std::memory_order_acquire)) return;
+  throw AssertionError(
+      fmt::format("{}: join_thread() before close(); call close() first", local_->name()));
+}
+
+}  // namespace multiprocessing::detail

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "queues/consumer.hpp"
+
+#include <cstring>
+
+#include "memory/arena.hpp"
+#include "queues/ledger.hpp"
+#include "queues/segments.hpp"
+#include "queues/side_guard.hpp"
+
+namespace multiprocessing::queues {
+namespace {
+
+// The oldest message, still in the queue.
+struct First {
+  Place head;
+  Frame frame;
+  const std::byte* payload;
+
+  [[nodiscard]] std::uint64_t parcel_name() const noexcept {
+    if (!frame.is_parcel()) return 0;
+    std::uint64_t name = 0;
+    std::memcpy(&name, payload, sizeof name);
+    return name;
+  }
+};
+
+// REQUIRES: the consumers' lock, as all below.
+bool find_first(QueueObject& queue, First& first) noexcept {
+  Side& own = queue.consumers;
+  first.head = own.place.load();
+  if (own.other.load().count == first.head.count) {
+    // acquire: pairs with the store of a producer's place.
+    const Place tail = queue.producers.place.load(std::memory_order_acquire);
+    own.other.store(tail);
+    if (tail.count == first.head.count) return false;
+  }
+  const std::byte* at = segment_for_get(queue, first.head).at(first.head.unit);
+  std::memcpy(&first.frame, at, sizeof first.frame);
+  first.payload = at + sizeof first.frame;
+  return true;
+}
+
+// Takes the message off the queue. A parcel's name stands in the intent while it is in nobody's
+// hands, the ledger notes the taker beforehand.
+memory::Parcel* take(QueueObject& queue, const First& first) noexcept {
+  Side& own = queue.consumers;
+  const std::uint64_t name = first.parcel_name();
+  if (name != 0) {
+    own.intent.at.store(first.head, std::memory_order_release);
+    own.intent.block.store(name, std::memory_order_release);
+  }
+  Ledger* const ledger = queue.ledger();
+  if (ledger != nullptr) ledger->will_take(queue, first.head);
+  // release: pairs with the producers' acquire; the frame has been read.
+  own.place.store({first.head.unit + first.frame.units(), first.head.count + 1},
+                  std::memory_order_release);
+  if (ledger != nullptr) ledger->took();
+  if (name == 0) return nullptr;
+  auto* const parcel = memory::block_of<memory::Parcel>(name);
+  memory::claim(parcel);
+  own.intent.block.store(0, std::memory_order_release);
+  return parcel;
+}
+
+void inspect(const First& first, Inspector& inspector) {
+  if (!first.frame.is_parcel()) {
+    inspector.inspect(first.frame.type, {first.payload, first.frame.length}, {});
+    return;
+  }
+  auto& parcel = *memory::block_of<memory::Parcel>(first.parcel_name());
+  inspector.inspect(first.frame.type, parcel.payload(), handles_of(parcel));
+}
+
+Got take_as(QueueObject& queue, std::uint32_t wanted, Inspector& inspector, Taken& taken) {
+  First first;
+  if (!find_first(queue, first)) return Got::kNothing;
+  if (first.frame.type != wanted) {
+    inspect(first, inspector);
+    taken.parcel = take(queue, first);
+    return Got::kInspected;
+  }
+  taken.type = first.frame.type;
+  if (!first.frame.is_parcel()) {
+    taken.length = first.frame.length;
+    std::memcpy(taken.buffer, first.payload, first.frame.length);
+  }
+  taken.parcel = take(queue, first);
+  return Got::kMessage;
+}
+
+}  // namespace
+
+std::vector<detail::Handle> handles_of(memory::Parcel& parcel) {
+  std::vector<detail::Handle> handles;
+  handles.reserve(parcel.handles().size());
+  for (const std::uint64_t offset : parcel.handles()) handles.push_back(memory::adopt(offset));
+  return handles;
+}
+
+Got get(QueueObject& queue, std::uint32_t wanted, Inspector& inspector, Taken& taken,
+        const os::Deadline& deadline, Patience& patience) {
+  const auto has_message = [&]() noexcept {
+    return queue.consumers.place.load(std::memory_order_acquire).count !=
+           queue.producers.place.load(std::memory_order_acquire).count;
+  };
+  for (;;) {
+    SideGuard guard(queue, queue.consumers, settle_consumers, deadline);
+    if (!guard.held()) return Got::kNothing;
+    const Offset before = queue.consumers.segment.load(std::memory_order_relaxed);
+    const Got got = take_as(queue, wanted, inspector, taken);
+    const bool moved_on = queue.consumers.segment.load(std::memory_order_relaxed) != before;
+    guard.release();
+    if (moved_on) trim(queue);
+    if (got != Got::kNothing) {
+      // The release of the lock was the full barrier that a notification needs.
+      if (queue.maxsize != 0) queue.consumers.gate.notify_one();
+      return got;
+    }
+    if (!patience.wait(queue.producers.gate, has_message, deadline)) return Got::kNothing;
+  }
+}
+
+void drain(QueueObject& queue) noexcept {
+  First first;
+  while (find_first(queue, first)) {
+    if (memory::Parcel* parcel = take(queue, first)) memory::free_parcel(parcel);
+  }
+}
+
+}  // namespace multiprocessing::queues

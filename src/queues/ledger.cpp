@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "queues/ledger.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <iterator>
+#include <string>
+
+namespace multiprocessing::queues {
+
+void Ledger::note(std::size_t slot, std::uint64_t value, std::uint32_t new_done,
+                  std::uint32_t new_lost) noexcept {
+  redo_.slot.store(static_cast<std::uint32_t>(slot), std::memory_order_release);
+  redo_.value.store(value, std::memory_order_release);
+  redo_.done.store(new_done, std::memory_order_release);
+  redo_.lost.store(new_lost, std::memory_order_release);
+}
+
+// Every store is a release, so that a death leaves them done in this order.
+void Ledger::apply() noexcept {
+  accounts_[redo_.slot.load(std::memory_order_relaxed)].store(
+      redo_.value.load(std::memory_order_relaxed), std::memory_order_release);
+  done.store(redo_.done.load(std::memory_order_relaxed), std::memory_order_release);
+  lost.store(redo_.lost.load(std::memory_order_relaxed), std::memory_order_release);
+  redo_.armed.store(kNo, std::memory_order_release);
+}
+
+void Ledger::arm_and_apply() noexcept {
+  redo_.armed.store(kAlways, std::memory_order_release);
+  apply();
+}
+
+void Ledger::settle(Place head) noexcept {
+  switch (redo_.armed.load(std::memory_order_acquire)) {
+    case kAlways:
+      apply();
+      break;
+    case kIfTaken:
+      if (redo_.at.load() != head) apply();
+      break;
+    default:
+      break;
+  }
+  redo_.armed.store(kNo, std::memory_order_release);
+}
+
+void Ledger::will_take(QueueObject& queue, Place head) noexcept {
+  const memory::Serial self = memory::self();
+  const std::size_t slot = self % memory::kSlots;
+  const std::uint64_t seen = accounts_[slot].load(std::memory_order_relaxed);
+  const bool other = count_in(seen) != 0 && serial_in(seen) != self;
+  if (other)
+    write_off(slot, put_so_far(queue));  // of a dead process: nobody else has had this slot
+  const std::uint32_t count = other ? 0 : count_in(seen);
+  note(slot, account(self, count + 1), done.load(std::memory_order_relaxed),
+       lost.load(std::memory_order_relaxed));
+  redo_.at.store(head, std::memory_order_relaxed);
+  redo_.armed.store(kIfTaken, std::memory_order_release);
+}
+
+std::size_t Ledger::account_to_relieve() const noexcept {
+  const memory::Serial self = memory::self();
+  const std::size_t own = self % memory::kSlots;
+  const std::uint64_t seen = accounts_[own].load(std::memory_order_relaxed);
+  if (count_in(seen) != 0 && serial_in(seen) == self) return own;
+  // Another process's item, passed on by other means; if nobody has any, one not taken yet.
+  for (std::size_t slot = 0; slot < memory::kSlots; ++slot) {
+    if (count_in(accounts_[slot].load(std::memory_order_relaxed)) != 0) return slot;
+  }
+  return own;
+}
+
+bool Ledger::mark_done(std::uint32_t put) noexcept {
+  if (unfinished(put) == 0) return false;
+  const std::size_t slot = account_to_relieve();
+  const std::uint64_t seen = accounts_[slot].load(std::memory_order_relaxed);
+  const std::uint32_t count = count_in(seen);
+  note(slot, count == 0 ? seen : account(serial_in(seen), count - 1),
+       done.load(std::memory_order_relaxed) + 1, lost.load(std::memory_order_relaxed));
+  arm_and_apply();
+  return true;
+}
+
+void Ledger::write_off(std::size_t slot, std::uint32_t put) noexcept {
+  const std::uint64_t seen = accounts_[slot].load(std::memory_order_relaxed);
+  const std::uint32_t count = std::min(count_in(seen), unfinished(put));
+  const memory::ProcessInfo who = memory::who(serial_in(seen));
+  if (count != 0) {
+    lost_pid = who.pid;
+    const std::size_t length = std::min(who.name.size(), sizeof lost_name - 1);
+    std::memcpy(lost_name, who.name.data(), length);
+    lost_name[length] = '\0';
+  }
+  note(slot, 0, done.load(std::memory_order_relaxed) + count,
+       lost.load(std::memory_order_relaxed) + count);
+  arm_and_apply();
+}
+
+void Ledger::write_off_dead(std::uint32_t put) noexcept {
+  for (std::size_t slot = 0; slot < memory::kSlots; ++slot) {
+    const std::uint64_t seen = accounts_[slot].load(std::memory_order_relaxed);
+    if (count_in(seen) != 0 && memory::dead(serial_in(seen))) write_off(slot, put);
+  }
+}
+
+bool Ledger::has_dead_taker() const noexcept {
+  return std::any_of(std::begin(accounts_), std::end(accounts_), [](const Account& account) {
+    const std::uint64_t seen = account.load(std::memory_order_relaxed);
+    return count_in(seen) != 0 && memory::dead(serial_in(seen));
+  });
+}
+
+}  // namespace multiprocessing::queues

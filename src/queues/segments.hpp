@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: BSL-1.0
+// The row of segments in which a queue's frames lie: made longer by producers, shortened behind
+// the consumers. One drained segment is kept, so that a queue in use allocates nothing.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+#include "queues/layout.hpp"
+
+namespace multiprocessing::queues {
+
+/// A segment of this process's own that is in no row. Freed at destruction.
+class SpareSegment {
+ public:
+  SpareSegment() = default;
+  SpareSegment(const SpareSegment&) = delete;
+  SpareSegment& operator=(const SpareSegment&) = delete;
+  ~SpareSegment() { free(); }
+
+  /// Notes how much room is wanted. REQUIRES: the producers' lock.
+  void want(const QueueObject& queue, std::uint32_t units) noexcept;
+  /// Takes a drained segment or allocates one. Holds no lock. THROWS: MemoryError.
+  void obtain(QueueObject& queue);
+  [[nodiscard]] bool has_room(std::uint32_t units) const noexcept {
+    return segment_ != nullptr && segment_->units >= units;
+  }
+
+  /// Appends it to the row; frames from `tail` on lie in it. REQUIRES: the producers' lock.
+  Segment& link(QueueObject& queue, Place tail) noexcept;
+
+ private:
+  void free() noexcept;
+
+  Segment* segment_ = nullptr;
+  std::size_t wanted_ = 0;  // bytes with the segment's head
+};
+
+/// The segment with room for a frame at `tail`, or null. REQUIRES: the producers' lock.
+Segment* segment_for_put(QueueObject& queue, Place tail, std::uint32_t units) noexcept;
+
+/// The segment of the frame at `head`. REQUIRES: the consumers' lock, and that there is a frame.
+Segment& segment_for_get(QueueObject& queue, Place head) noexcept;
+
+/// Frees drained segments but one. Holds no lock.
+void trim(QueueObject& queue) noexcept;
+
+/// What the next holder of the lock does for a dead one. REQUIRES: that lock.
+void settle_link(QueueObject& queue) noexcept;
+void settle_chain(QueueObject& queue) noexcept;
+
+/// Frees the whole row of a queue that nobody uses and that is empty.
+void free_row(QueueObject& queue) noexcept;
+
+}  // namespace multiprocessing::queues
