@@ -28,6 +28,8 @@ class Gate {
     }
   }
 
+  [[nodiscard]] bool has_sleepers() const noexcept { return sleepers(word_.load()) != 0; }
+
   /// Call after a change, with a full barrier between the two.
   void notify_one() noexcept {
     if (sleepers(word_.load(std::memory_order_seq_cst)) != 0) wake_one();
