@@ -21,11 +21,11 @@ inline constexpr Forever forever{};
 class Timeout {
  public:
   constexpr Timeout() noexcept = default;
-  constexpr Timeout(Forever) noexcept {}  // NOLINT(google-explicit-constructor): a timeout is written as it is meant
+  // The constructors are implicit: a timeout is written as it is meant, `q.get(2s)`.
+  constexpr Timeout(Forever) noexcept {}
 
   template <class Rep, class Period>
-  constexpr Timeout(std::chrono::duration<Rep, Period> d) noexcept  // NOLINT(google-explicit-constructor): same
-      : ns_(clamp(d)) {}
+  constexpr Timeout(std::chrono::duration<Rep, Period> d) noexcept : ns_(clamp(d)) {}
 
   /// Nanoseconds, at least 0; meaningless when is_forever().
   [[nodiscard]] constexpr std::int64_t nanoseconds() const noexcept { return ns_; }

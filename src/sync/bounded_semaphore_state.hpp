@@ -19,7 +19,9 @@ namespace multiprocessing::sync {
 class BoundedSemaphoreState : public SemaphoreState {
  public:
   explicit BoundedSemaphoreState(std::uint32_t bound) noexcept
-      : SemaphoreState(bound, true), bound_(bound), capacity_(static_cast<std::uint32_t>(capacity_for(bound))) {}
+      : SemaphoreState(bound, true),
+        bound_(bound),
+        capacity_(static_cast<std::uint32_t>(capacity_for(bound))) {}
 
   /// How many bytes one with that bound takes.
   [[nodiscard]] static std::size_t bytes_for(std::uint32_t bound) noexcept {
