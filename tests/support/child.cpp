@@ -33,8 +33,9 @@ Child::Child(ChildMain f, int) {
   if (pid_ < 0) throw std::system_error(errno, std::generic_category(), "cannot fork");
   if (pid_ > 0) return;
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  // The parent may have ended before the line above asked to be told.
-  if (::getppid() != parent) ::_exit(Child::kThrew);
+  // The parent may have ended before the line above asked to be told; it is 0 for the first process
+  // of a pid namespace.
+  if (const pid_t now = ::getppid(); now != parent && now != 0) ::_exit(Child::kThrew);
   const int code = run(f);
   std::fflush(nullptr);
   ::_exit(code);

@@ -26,8 +26,9 @@ using Clock = std::chrono::steady_clock;
 /// Each test ends in time and leaves no block in the arena, whoever was killed in it.
 class SyncTest : public testing::Test {
  protected:
-  SyncTest() { memory::sweep(); }
-  void TearDown() override {
+  SyncTest() = default;
+  // Not in TearDown: the members of a fixture may be shared objects.
+  ~SyncTest() override {
     EXPECT_TRUE(eventually([this] {
       memory::sweep();
       return memory::usage().blocks == blocks_before_;
