@@ -26,6 +26,7 @@
 #include <boost/serialization/vector.hpp>
 #include <boost/serialization/weak_ptr.hpp>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace multiprocessing::detail {
@@ -71,22 +72,31 @@ template <class T> void encode_packed(Encoder& encoder, const T& value) {
   }
 }
 
-template <class T> T decode_packed(Decoder& decoder) {
+/// Calls `load` with an archive over what the decoder has left.
+template <class T, class Load> void with_packed_archive(Decoder& decoder, Load load) {
   try {
     PackedInArchive archive(decoder);
-    if constexpr (std::is_default_constructible_v<T>) {
-      // Returned without a move: pointers inside may point to the value itself.
-      T value{};
-      archive >> value;
-      return value;
-    } else {
-      Slot<T> slot(archive);
-      archive >> slot.value();
-      return std::move(slot.value());
-    }
+    load(archive);
   } catch (const boost::archive::archive_exception& why) {
     fail_archive(why, name_of_type<T>(), false);
   }
+}
+
+template <class T>
+requires std::is_default_constructible_v<T> T decode_packed(Decoder& decoder) {
+  // Loaded where it will stay, not moved: pointers inside may point to the value itself.
+  T value{};
+  with_packed_archive<T>(decoder, [&value](PackedInArchive& archive) { archive >> value; });
+  return value;
+}
+
+template <class T> T decode_packed(Decoder& decoder) {
+  std::optional<Slot<T>> slot;
+  with_packed_archive<T>(decoder, [&slot](PackedInArchive& archive) {
+    slot.emplace(archive);
+    archive >> slot->value();
+  });
+  return std::move(slot->value());
 }
 
 }  // namespace multiprocessing::detail
