@@ -45,6 +45,19 @@ struct Nothing {
   bool operator==(const Nothing&) const = default;
 };
 
+struct BitFields {
+  unsigned low : 4;
+  int high : 12;
+  bool operator==(const BitFields&) const = default;
+};
+
+struct Arrays {
+  char name[8];
+  Point points[2];
+  std::string texts[2][2];
+  bool operator==(const Arrays&) const = default;
+};
+
 struct NoDefault {
   explicit NoDefault(int x) : number(x) {}
   int number;
@@ -227,6 +240,8 @@ TEST(RoundTrip, AggregatesTravelMemberByMember) {
   expect_round_trip(std::vector<Padded>{{'x', 0.5, true}, {'y', -1, false}});
   expect_round_trip(Record{"name", {{1, 2}}, 0.5, {'x', 1, false}});
   expect_round_trip(Tree{1, {Tree{2, {}}, Tree{3, {Tree{4, {}}}}}});
+  expect_round_trip(BitFields{15, -7});
+  expect_round_trip(Arrays{"arrays", {{1, 2}, {3, 4}}, {{"a", "b"}, {"c", "d"}}});
   expect_round_trip(std::map<std::string, Record>{{"a", {"b", {}, {}, {}}}});
 }
 

@@ -39,7 +39,7 @@ template <class T> struct KindCodec<T, Kind::kAggregate> : CodecDefaults {
     } else if constexpr (kFlat<T>) {
       return decode_flat<T>(decoder);
     } else if constexpr (has_c_array(FieldTypes<T>{})) {
-      T value{};
+      T value = T();
       visit_fields(value,
                    [&decoder](auto&... fields) { (detail::decode_into(decoder, fields), ...); });
       return value;
@@ -50,8 +50,11 @@ template <class T> struct KindCodec<T, Kind::kAggregate> : CodecDefaults {
 
  private:
   template <class... Fields> static T decode_fields(Decoder& decoder, Types<Fields...> /*parts*/) {
-    // Braces: the members are read from left to right.
+    // Braces: the members are read from left to right. A bit-field is given what it held.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wconversion"
     return T{Codec<Fields>::decode(decoder)...};
+#pragma GCC diagnostic pop
   }
 };
 

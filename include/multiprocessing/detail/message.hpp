@@ -70,7 +70,7 @@ template <class T> [[nodiscard]] T decode(Decoder& decoder) {
   check_message<T>();
   if constexpr (kVerdict<T>.native) {
     return Codec<T>::decode(decoder);
-  } else {
+  } else if constexpr (kVerdict<T>.message) {
     return decode_packed<T>(decoder);
   }
 }

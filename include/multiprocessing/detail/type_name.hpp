@@ -9,7 +9,11 @@ namespace multiprocessing::detail {
 
 /// T as the compiler spells it, within some text that is the same for every T. For hashes and for
 /// looking for words; two compilers spell differently.
-template <class T> consteval std::string_view spelled() { return __PRETTY_FUNCTION__; }
+template <class T> consteval const char* spelled_text() {
+  // Not string_view: where it occurs in the signature, GCC explains it in the text.
+  return __PRETTY_FUNCTION__;
+}
+template <class T> consteval std::string_view spelled() { return spelled_text<T>(); }
 
 /// The type as a C++ programmer writes it: std::string and not std::__cxx11::basic_string<char…>,
 /// containers without their default allocators and comparators.
