@@ -36,14 +36,17 @@ Segment& segment() {
 }
 
 void* allocate(std::size_t bytes, BlockKind kind) {
-  void* block = segment().allocate(bytes, std::nothrow);
+  const auto take = [&] {
+    return kind == BlockKind::kObject ? blocks().allocate(bytes, BlockKind::kPlain, Contents::kZero)
+                                      : segment().allocate(bytes, std::nothrow);
+  };
+  void* block = take();
   if (block == nullptr) {
     // What killed processes left behind may be enough.
-    if (sweep() != 0) block = segment().allocate(bytes, std::nothrow);
+    if (sweep() != 0) block = take();
     if (block == nullptr) throw_out_of_memory(bytes);
   }
   if (kind == BlockKind::kPlain) return block;
-  if (kind == BlockKind::kObject) std::memset(block, 0, bytes);
   if (kind == BlockKind::kParcel) std::memset(block, 0, 64);
   // Only now, when a sweep would find it well-formed.
   OwnerWord& word = blocks().owner_word(block);

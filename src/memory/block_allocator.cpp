@@ -70,11 +70,15 @@ std::size_t BlockAllocator::block_size(const void* block) const noexcept {
                                         : run_length(value) * kChunkBytes;
 }
 
-void* BlockAllocator::allocate(std::size_t bytes, BlockKind kind) noexcept {
+void* BlockAllocator::allocate(std::size_t bytes, BlockKind kind, Contents contents) noexcept {
   self();  // before any owner word is written
-  if (bytes <= kMaxClassBytes) return take_block(class_of(bytes), kind);
+  if (bytes <= kMaxClassBytes) {
+    void* block = take_block(class_of(bytes), kind);
+    if (block != nullptr && contents == Contents::kZero) std::memset(block, 0, bytes);
+    return block;
+  }
   if (bytes > arena_.chunks * kChunkBytes) return nullptr;
-  return take_run((bytes + kChunkBytes - 1) / kChunkBytes, kind);
+  return take_run((bytes + kChunkBytes - 1) / kChunkBytes, kind, contents);
 }
 
 void BlockAllocator::deallocate(void* block) noexcept {
@@ -143,7 +147,7 @@ void* BlockAllocator::take_scan(std::size_t i, std::size_t k, BlockKind kind) no
 }
 
 bool BlockAllocator::add_class_chunk(std::size_t k) noexcept {
-  const std::size_t i = find_run(1, 0, arena_.chunks);
+  const std::size_t i = find_run(1, 0, arena_.chunks, Contents::kAny);
   if (i == kNone) return false;
   // Memory that was used before holds anything: the owner words must read "free".
   std::memset(chunk(i), 0, kClassLayouts[k].first_at);
@@ -152,13 +156,13 @@ bool BlockAllocator::add_class_chunk(std::size_t k) noexcept {
   return true;
 }
 
-void* BlockAllocator::take_run(std::size_t chunks, BlockKind kind) noexcept {
+void* BlockAllocator::take_run(std::size_t chunks, BlockKind kind, Contents contents) noexcept {
   Control& control = arena_.control();
   // Where a run was freed last there is warm memory of about the size that is asked for again.
   const std::size_t hint = control.run_hint.load(std::memory_order_relaxed);
   std::size_t first = kNone;
-  if (hint != 0) first = find_run(chunks, hint, std::min(hint + chunks, arena_.chunks));
-  if (first == kNone) first = find_run(chunks, 0, arena_.chunks);
+  if (hint != 0) first = find_run(chunks, hint, std::min(hint + chunks, arena_.chunks), contents);
+  if (first == kNone) first = find_run(chunks, 0, arena_.chunks, contents);
   if (first == kNone) return nullptr;
   const std::uint64_t old = run_word(first).load();
   run_word(first).store(owner_value((generation_in(old) + 1) & 0xff'ffff, kind, self()));
@@ -177,18 +181,14 @@ void BlockAllocator::free_run(std::size_t first) noexcept {
   run_word(first).store(owner_value(generation_in(old), BlockKind::kPlain, kNobody));
   Control& control = arena_.control();
   const bool keep = control.cached_chunks.load() + count <= kCacheChunks;
-  if (!keep) {
-    ::fallocate(arena_.descriptor, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-                static_cast<off_t>(kChunksAt + first * kChunkBytes),
-                static_cast<off_t>(count * kChunkBytes));
-  }
+  if (!keep) drop_memory(first, count);
   for (std::size_t i = count; i-- > 0;) release_chunk(first + i, keep);
   control.run_hint.store(static_cast<std::uint32_t>(first), std::memory_order_relaxed);
 }
 
 // Takes `chunks` free neighbours as parts of this process and gives them memory.
-std::size_t BlockAllocator::find_run(std::size_t chunks, std::size_t from,
-                                     std::size_t end) noexcept {
+std::size_t BlockAllocator::find_run(std::size_t chunks, std::size_t from, std::size_t end,
+                                     Contents contents) noexcept {
   const std::uint64_t part = part_of(self());
   for (std::size_t first = from; first + chunks <= end;) {
     std::size_t got = 0;
@@ -206,7 +206,7 @@ std::size_t BlockAllocator::find_run(std::size_t chunks, std::size_t from,
         arena_.control().cached_chunks.fetch_sub(1);
       }
     }
-    if (got == chunks) return give_memory(first, chunks, without) ? first : kNone;
+    if (got == chunks) return give_memory(first, chunks, without, contents) ? first : kNone;
     const std::size_t blocked = first + got;
     while (got-- > 0) {
       const bool had = (run_word(first + got).fetch_and(~std::uint64_t{0xffff'ffff}) & 1) == 0;
@@ -223,8 +223,8 @@ std::size_t BlockAllocator::find_run(std::size_t chunks, std::size_t from,
 }
 
 // Memory that is reserved here cannot be missing at the first touch, which would be a SIGBUS.
-bool BlockAllocator::give_memory(std::size_t first, std::size_t count,
-                                 std::size_t without) noexcept {
+bool BlockAllocator::give_memory(std::size_t first, std::size_t count, std::size_t without,
+                                 Contents contents) noexcept {
   bool given = true;
   if (without != 0) {
     given = reserve(without);
@@ -241,17 +241,29 @@ bool BlockAllocator::give_memory(std::size_t first, std::size_t count,
   }
   for (std::size_t i = 0; i < count; ++i) {
     const bool had = (run_word(first + i).fetch_and(~std::uint64_t{0xffff'ffff}) & 1) == 0;
-    if (given) continue;
+    if (given) {
+      // New memory is zero, and a first touch of all of it would take longer than giving it.
+      if (had && contents == Contents::kZero) std::memset(chunk(first + i), 0, kChunkBytes);
+      continue;
+    }
     if (had) {
       release_chunk(first + i, true);
     } else {
-      ::fallocate(arena_.descriptor, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-                  static_cast<off_t>(kChunksAt + (first + i) * kChunkBytes),
-                  static_cast<off_t>(kChunkBytes));
+      drop_memory(first + i, 1);
       chunk_word(first + i).store(kNoMemory);
     }
   }
   return given;
+}
+
+// What has no memory reads zero; so it must be zero when it is given memory again.
+void BlockAllocator::drop_memory(std::size_t first, std::size_t count) noexcept {
+  const std::size_t bytes = count * kChunkBytes;
+  if (::fallocate(arena_.descriptor, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                  static_cast<off_t>(kChunksAt + first * kChunkBytes),
+                  static_cast<off_t>(bytes)) != 0) {
+    std::memset(chunk(first), 0, bytes);
+  }
 }
 
 bool BlockAllocator::reserve(std::size_t chunks) noexcept {
@@ -309,8 +321,7 @@ void BlockAllocator::trim() noexcept {
   for (std::size_t i = 0; i < high; ++i) {
     std::uint64_t value = kCached;
     if (!chunk_word(i).compare_exchange_strong(value, part)) continue;
-    ::fallocate(arena_.descriptor, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-                static_cast<off_t>(kChunksAt + i * kChunkBytes), static_cast<off_t>(kChunkBytes));
+    drop_memory(i, 1);
     release_chunk(i, false);
   }
   control.cached_chunks.store(0);
@@ -327,9 +338,7 @@ std::size_t BlockAllocator::for_each(void (*visit)(void*, void*, OwnerWord&),
       if (dead(static_cast<Serial>(value)) &&
           chunk_word(i).compare_exchange_strong(value, part_of(self()))) {
         run_word(i).fetch_and(~std::uint64_t{0xffff'ffff});
-        ::fallocate(arena_.descriptor, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-                    static_cast<off_t>(kChunksAt + i * kChunkBytes),
-                    static_cast<off_t>(kChunkBytes));
+        drop_memory(i, 1);
         // Whether it had been counted is unknown: the count runs high until reserve() counts anew.
         chunk_word(i).store(kNoMemory, std::memory_order_release);
         ++given_back;

@@ -11,12 +11,15 @@
 
 namespace multiprocessing::memory {
 
+/// What a new block holds.
+enum class Contents : bool { kAny, kZero };
+
 class BlockAllocator {
  public:
   explicit BlockAllocator(const Mapping& arena) noexcept : arena_(arena) {}
 
   /// Null when the limit is reached or the system has no more memory.
-  void* allocate(std::size_t bytes, BlockKind kind) noexcept;
+  void* allocate(std::size_t bytes, BlockKind kind, Contents contents = Contents::kAny) noexcept;
   /// REQUIRES: owned by this process.
   void deallocate(void* block) noexcept;
 
@@ -45,10 +48,13 @@ class BlockAllocator {
   void* take_from(std::size_t i, std::size_t k, BlockKind kind) noexcept;
   void* take_scan(std::size_t i, std::size_t k, BlockKind kind) noexcept;
   bool add_class_chunk(std::size_t k) noexcept;
-  void* take_run(std::size_t chunks, BlockKind kind) noexcept;
+  void* take_run(std::size_t chunks, BlockKind kind, Contents contents) noexcept;
   void free_run(std::size_t first) noexcept;
-  std::size_t find_run(std::size_t chunks, std::size_t from, std::size_t end) noexcept;
-  bool give_memory(std::size_t first, std::size_t count, std::size_t without) noexcept;
+  std::size_t find_run(std::size_t chunks, std::size_t from, std::size_t end,
+                       Contents contents) noexcept;
+  bool give_memory(std::size_t first, std::size_t count, std::size_t without,
+                   Contents contents) noexcept;
+  void drop_memory(std::size_t first, std::size_t count) noexcept;
   bool reserve(std::size_t chunks) noexcept;
   void release_chunk(std::size_t i, bool keep_memory) noexcept;
   void raise_high(std::size_t i) noexcept;
