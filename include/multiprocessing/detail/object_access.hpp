@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: BSL-1.0
+// The one door into an Object, for what makes, reads and sends Objects.
+#pragma once
+#include <multiprocessing/detail/object_containers.hpp>
+#include <multiprocessing/object.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <string>
+#include <string_view>
+#include <typeinfo>
+#include <vector>
+
+namespace multiprocessing::detail {
+
+/// The door into an Object. Readers: the caller has checked the kind.
+class ObjectAccess {
+ public:
+  static Object make(bool value) noexcept { return number(Object::Kind::kBool, value); }
+  static Object make(std::int64_t value) noexcept { return number(Object::Kind::kInt, value); }
+  static Object make(double value) noexcept { return number(Object::Kind::kFloat, value); }
+  static Object make_text(std::string_view text);
+  static Object make_text(std::string&& text);
+  static Object make_text(const char* text);  // THROWS: ValueError for null
+  static Object make_bytes(std::span<const std::byte> bytes);
+  static Object make_bytes(std::vector<std::byte>&& bytes);
+  static Object make(Object::List&& items);
+  static Object make(Object::Tuple&& items);
+  static Object make(Object::Dict&& items);
+  static Object make(Object::Set&& items);
+  static Object make(Object::FrozenSet&& items);
+
+  template <class T> static T number(const Object& o) noexcept {
+    T value;
+    std::memcpy(&value, o.bits_.data + Object::Bits::kNumberAt, sizeof value);
+    return value;
+  }
+  /// The characters of a str, the bytes of bytes; valid as long as `o` is not changed.
+  static std::string_view text(const Object& o) noexcept;
+  /// The same; `room` takes what does not lie in memory like this.
+  static const std::string& text(const Object& o, std::string& room);
+  static const std::vector<std::byte>& bytes(const Object& o, std::vector<std::byte>& room);
+  static const Object::List& list(const Object& o) noexcept;  // of a list or tuple
+  static const Object::Tuple& tuple(const Object& o) noexcept;
+  static const Object::Dict& dict(const Object& o) noexcept;
+  static const Object::Set& set(const Object& o) noexcept;  // of a set or frozenset
+  static const Object::FrozenSet& frozenset(const Object& o) noexcept;
+
+  // To be changed: not shared with any copy from then on.
+  static Object::List& own_list(Object& o);  // of a list or tuple
+  static Object::Dict& own_dict(Object& o);
+  static Object::Set& own_set(Object& o);
+
+  /// A list as a tuple and a set as a frozenset, down to the leaves.
+  static Object as_key(Object o);
+  /// The iterators of `o`, which can be iterated.
+  static ObjectIterator begin(const Object& o);
+  static ObjectIterator end(const Object& o);
+  /// The element in its place, to be changed. A dict gets it first if `add`.
+  static Object& element(Object& container, const Object& key, bool add);
+
+  /// Of what nobody refers to any more.
+  static void destroy(ObjectRep* rep) noexcept;
+
+  [[noreturn]] static void fail_type(const Object& o, const std::type_info& wanted);
+  [[noreturn]] static void fail_range(const Object& o, const std::type_info& wanted);
+  [[noreturn]] static void fail_unsigned(std::uint64_t value);
+
+ private:
+  template <class T> static Object number(Object::Kind kind, T value) noexcept {
+    Object::Bits bits;
+    bits.kind = kind;
+    std::memcpy(bits.data + Object::Bits::kNumberAt, &value, sizeof value);
+    return Object(bits);
+  }
+  template <class V> static Object share(Object::Kind kind, V&& value);
+  template <class V> static V& own(Object& o);
+  static ObjectRep* rep(const Object& o) noexcept { return number<ObjectRep*>(o); }
+  static Object make_short(Object::Kind kind, std::string_view text) noexcept;
+  static void forget(Object& o) noexcept { o.bits_ = Object::Bits{}; }
+  template <class F> static void for_each_child(ObjectRep& rep, const F& f) noexcept;
+};
+
+}  // namespace multiprocessing::detail
