@@ -30,6 +30,8 @@ constexpr std::int64_t kBlindPollNs = 5'000'000;  // where the kernel cannot wai
 constexpr std::uint32_t kTid = FUTEX_TID_MASK;
 
 std::mutex identity_mutex;  // held across fork
+// Guarded by identity_mutex; ends with a zero. As Python calls the first process of a program.
+char own_name[sizeof Slot::name] = "MainProcess";
 
 // On a page that the kernel wipes in a forked child, also one of a raw clone.
 struct Page {
@@ -129,7 +131,7 @@ Serial settle(Slot& slot, std::uint32_t index) noexcept {
   slot.unadopted.store(0);
   slot.nursery_until.store(0);
   slot.pid.store(static_cast<std::int32_t>(::getpid()));
-  slot.name[0] = '\0';
+  std::memcpy(slot.name, own_name, sizeof slot.name);
   Serial next = (slot.serial.load() + kSlots) & ~kWaiters;
   if (next < kSlots) next += kSlots;
   next = static_cast<Serial>(next / kSlots * kSlots) + index;
@@ -206,10 +208,13 @@ ProcessInfo who(Serial serial) {
 }
 
 void set_own_name(std::string_view name) {
-  Slot& slot = mapping().slot_of(self());
-  const std::size_t length = std::min(name.size(), sizeof slot.name - 1);
-  std::memcpy(slot.name, name.data(), length);
-  slot.name[length] = '\0';
+  const std::lock_guard guard(identity_mutex);
+  const std::size_t length = std::min(name.size(), sizeof own_name - 1);
+  std::memcpy(own_name, name.data(), length);
+  own_name[length] = '\0';
+  if (identity_state::self_word == nullptr) return;
+  const Serial serial = page().held.load(std::memory_order_relaxed);
+  if (serial != kNobody) std::memcpy(mapping().slot_of(serial).name, own_name, sizeof own_name);
 }
 
 namespace {

@@ -54,7 +54,8 @@ struct ProcessInfo {
 };
 [[nodiscard]] ProcessInfo who(Serial serial);
 
-/// The name that who() gives to the others; cut to 51 bytes.
+/// The name that who() gives to the others; cut to 51 bytes. Takes no slot: a process without one
+/// keeps the name for when it has one, and so do the children that it forks.
 void set_own_name(std::string_view name);
 
 /// Sleeps while `word` holds `expected`, until `deadline`, the death of `watched` (kNobody: of

@@ -47,10 +47,13 @@ struct Registry {
 
 void register_fork_handlers();
 
+std::atomic<bool> registry_made{false};
+
 // Never destroyed: handles may be globals that end after any static of this file.
 Registry& registry() {
   static Registry* const instance = [] {
     register_fork_handlers();
+    registry_made.store(true);
     return new Registry;
   }();
   return *instance;
@@ -187,6 +190,7 @@ void unpin(ObjectHeader& object, const void* holder) noexcept {
 }
 
 void drop_all_references() noexcept {
+  if (!registry_made.load()) return;
   Registry& all = registry();
   std::vector<Drop> drops;
   {
