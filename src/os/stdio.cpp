@@ -4,10 +4,12 @@
 #include <fcntl.h>
 #include <stdio_ext.h>
 #include <unistd.h>
+#include <ext/stdio_filebuf.h>
+#include <ext/stdio_sync_filebuf.h>
 
 #include <cstdio>
-#include <ext/stdio_filebuf.h>
 #include <iostream>
+#include <typeinfo>
 
 // glibc's list of open streams: fflush(nullptr) walks it too, but waits for each stream's lock,
 // and thus for ever where another thread is blocked in a read.
@@ -20,7 +22,13 @@ void _IO_list_unlock(void);
 namespace multiprocessing::os {
 namespace {
 
-template <class Stream> void flush_one(Stream& stream) noexcept {
+template <class Buffer, class Char> bool is_a(std::basic_streambuf<Char>* buffer) noexcept {
+  return buffer != nullptr && typeid(*buffer) == typeid(Buffer);
+}
+
+template <class Char> void flush_one(std::basic_ostream<Char>& stream) noexcept {
+  // Synchronised with stdio, the default, the stream has nothing of its own.
+  if (is_a<__gnu_cxx::stdio_sync_filebuf<Char>>(stream.rdbuf())) return;
   try {
     stream.flush();
   } catch (...) {
@@ -28,26 +36,40 @@ template <class Stream> void flush_one(Stream& stream) noexcept {
   }
 }
 
+bool seems_pending(const FILE& file) noexcept {
+  const bool wide = file._mode > 0;
+  return wide || file._IO_write_ptr > file._IO_write_base;
+}
+
+void flush_stdio() noexcept {
+  for (FILE* file = _IO_list_all; file != nullptr; file = file->_chain) {
+    if (!seems_pending(*file) || ::ftrylockfile(file) != 0) continue;
+    if (::__fpending(file) != 0) ::fflush_unlocked(file);
+    ::funlockfile(file);
+  }
+}
+
 }  // namespace
 
-void flush_standard_streams() noexcept {
+void flush_standard_streams(bool alone) noexcept {
   flush_one(std::cout);
   flush_one(std::cerr);
   flush_one(std::clog);
   flush_one(std::wcout);
   flush_one(std::wcerr);
   flush_one(std::wclog);
-  _IO_list_lock();
-  for (FILE* file = _IO_list_all; file != nullptr; file = file->_chain) {
-    if (::ftrylockfile(file) != 0) continue;
-    if (::__fpending(file) != 0) ::fflush_unlocked(file);
-    ::funlockfile(file);
+  if (alone) {
+    flush_stdio();
+    return;
   }
+  _IO_list_lock();
+  flush_stdio();
   _IO_list_unlock();
 }
 
 void detach_stdin() noexcept {
-  const int null = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+  const char path[] = "/dev/null";  // on the stack
+  const int null = ::open(path, O_RDONLY | O_CLOEXEC);
   if (null < 0) return;
   if (null == STDIN_FILENO) {
     ::fcntl(null, F_SETFD, 0);
@@ -55,11 +77,12 @@ void detach_stdin() noexcept {
     ::dup2(null, STDIN_FILENO);
     ::close(null);
   }
-  ::__fpurge(stdin);
+  if (stdin != nullptr && stdin->_IO_read_ptr != stdin->_IO_read_end) ::__fpurge(stdin);
   // Without sync_with_stdio std::cin has a buffer of its own; one that the program put there
   // instead is not standard input.
-  auto* buffer = dynamic_cast<__gnu_cxx::stdio_filebuf<char>*>(std::cin.rdbuf());
-  if (buffer == nullptr) return;
+  std::streambuf* buffer = std::cin.rdbuf();
+  if (is_a<__gnu_cxx::stdio_sync_filebuf<char>>(buffer)) return;
+  if (!is_a<__gnu_cxx::stdio_filebuf<char>>(buffer)) return;
   for (auto ahead = buffer->in_avail(); ahead > 0; --ahead) buffer->sbumpc();
 }
 

@@ -3,11 +3,11 @@
 
 #include <pthread.h>
 #include <sys/prctl.h>
+#include <sys/single_threaded.h>
 #include <sys/stat.h>
 
 #include <atomic>
 #include <csignal>
-#include <memory>
 #include <system_error>
 
 namespace multiprocessing::os {
@@ -15,16 +15,10 @@ namespace {
 
 std::atomic<int> library_threads{0};
 
-struct Start {
-  const char* name;
-  void (*body)(void*);
-  void* argument;
-};
-
 void* run_thread(void* start_pointer) {
-  const std::unique_ptr<Start> start(static_cast<Start*>(start_pointer));
-  ::prctl(PR_SET_NAME, start->name);
-  start->body(start->argument);
+  const auto& start = *static_cast<const ThreadStart*>(start_pointer);
+  ::prctl(PR_SET_NAME, start.name);
+  start.body(start.argument);
   library_threads.fetch_sub(1, std::memory_order_relaxed);
   return nullptr;
 }
@@ -37,9 +31,8 @@ void forget_threads_in_child() {
 
 }  // namespace
 
-void start_library_thread(const char* name, void (*body)(void*), void* argument) {
+void start_library_thread(ThreadStart& start) {
   forget_threads_in_child();
-  auto start = std::make_unique<Start>(Start{name, body, argument});
   sigset_t all;
   sigset_t before;
   ::sigfillset(&all);
@@ -47,17 +40,17 @@ void start_library_thread(const char* name, void (*body)(void*), void* argument)
   ::pthread_sigmask(SIG_BLOCK, &all, &before);
   pthread_t thread{};
   library_threads.fetch_add(1, std::memory_order_relaxed);
-  const int error = ::pthread_create(&thread, nullptr, run_thread, start.get());
+  const int error = ::pthread_create(&thread, nullptr, run_thread, &start);
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   if (error != 0) {
     library_threads.fetch_sub(1, std::memory_order_relaxed);
     throw std::system_error(error, std::generic_category(), "cannot start a thread");
   }
-  static_cast<void>(start.release());
   ::pthread_detach(thread);
 }
 
 int program_threads() noexcept {
+  if (__libc_single_threaded) return 1;
   // The link count of the folder is two and one for each thread: one call, nothing to read.
   struct stat tasks {};
   if (::stat("/proc/self/task", &tasks) != 0) return 1;

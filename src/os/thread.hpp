@@ -4,9 +4,16 @@
 
 namespace multiprocessing::os {
 
-/// Starts a detached thread with every signal blocked; `name` is a literal of at most 15 bytes.
-/// Throws std::system_error. A forked child has none of them.
-void start_library_thread(const char* name, void (*body)(void*), void* argument);
+/// What a thread is to do. Lives until the thread begins its body, at least.
+struct ThreadStart {
+  const char* name;  ///< a literal of at most 15 bytes
+  void (*body)(void*);
+  void* argument;
+};
+
+/// Starts a detached thread with every signal blocked. Throws std::system_error. A forked child
+/// has none of them. Allocates nothing: a thread's first allocation maps an arena of its own.
+void start_library_thread(ThreadStart& start);
 
 /// Threads of this process that the program itself started, the calling one included. One that
 /// was just joined may still be counted for a moment.
