@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "process/exit_record.hpp"
+
+#include <sys/mman.h>
+
+#include <bit>
+#include <cerrno>
+#include <mutex>
+#include <system_error>
+#include <vector>
+
+#include "process/tree.hpp"
+
+namespace multiprocessing::process {
+namespace {
+
+constexpr unsigned kRecords = 64;
+constexpr std::size_t kPageBytes = kRecords * sizeof(ExitRecord);
+
+ExitRecord* map_records() {
+  void* memory =
+      ::mmap(nullptr, kPageBytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) {
+    throw std::system_error(errno, std::generic_category(), "cannot map a page for exit codes");
+  }
+  return static_cast<ExitRecord*>(memory);
+}
+
+}  // namespace
+
+// This process's view of a page of records; which of them are free is its own affair. Pages are
+// used again and never unmapped: there are as many as the most children at a time need.
+struct RecordPage {
+  ExitRecord* records = map_records();
+  unsigned maker = generation();
+  std::atomic<std::uint64_t> free{~std::uint64_t{0}};  // a bit for each record
+};
+
+namespace {
+
+// Guarded by the process lock; never destroyed: children may end after static destructors.
+std::vector<std::shared_ptr<RecordPage>>& pages() {
+  static auto* const instance = new std::vector<std::shared_ptr<RecordPage>>;
+  return *instance;
+}
+
+std::optional<unsigned> take_bit(std::atomic<std::uint64_t>& free) noexcept {
+  std::uint64_t bits = free.load(std::memory_order_relaxed);
+  while (bits != 0) {
+    if (free.compare_exchange_weak(bits, bits & (bits - 1))) {
+      return static_cast<unsigned>(std::countr_zero(bits));
+    }
+  }
+  return std::nullopt;
+}
+
+RecordHandle take_from_known_page() {
+  std::vector<std::shared_ptr<RecordPage>> inherited;  // dropped without the lock
+  const std::lock_guard guard(lock());
+  if (!pages().empty() && pages().front()->maker != generation()) inherited.swap(pages());
+  for (const auto& page : pages()) {
+    if (const auto index = take_bit(page->free)) return {page, page->records + *index};
+  }
+  return {};
+}
+
+}  // namespace
+
+RecordHandle take_record() {
+  RecordHandle record = take_from_known_page();
+  if (!record) {
+    auto page = std::make_shared<RecordPage>();
+    record = RecordHandle(page, page->records + *take_bit(page->free));
+    const std::lock_guard guard(lock());
+    pages().push_back(std::move(page));
+  }
+  record->go.store(0, std::memory_order_relaxed);
+  record->report.store(0, std::memory_order_relaxed);
+  return record;
+}
+
+RecordHandle& RecordHandle::operator=(RecordHandle&& other) noexcept {
+  RecordHandle moved(std::move(other));
+  std::swap(page_, moved.page_);
+  std::swap(record_, moved.record_);
+  return *this;
+}
+
+RecordHandle::~RecordHandle() {
+  // A forked child holds copies of its parent's handles: those are not its to give back.
+  if (page_ != nullptr && page_->maker == generation()) {
+    page_->free.fetch_or(std::uint64_t{1} << (record_ - page_->records));
+  }
+}
+
+void ExitRecord::write_report(int exitcode, bool clean) noexcept {
+  const auto code = static_cast<std::uint32_t>(exitcode) & 0xFFU;
+  report.store(kWritten | (clean ? kClean : 0) | code, std::memory_order_release);
+}
+
+ExitReport ExitRecord::read_report() const noexcept {
+  const std::uint32_t word = report.load(std::memory_order_acquire);
+  return {(word & kWritten) != 0, (word & kClean) != 0, static_cast<int>(word & 0xFFU)};
+}
+
+}  // namespace multiprocessing::process

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: BSL-1.0
+// The words that a parent and one child share: "go", and what the child says as it leaves.
+//
+// The parent owns a record from before the fork until it knows that the child has ended. Records
+// lie in pages that forked children inherit, and not in the arena: a child that shares nothing else
+// needs no identity then, which makes its start a quarter cheaper.
+//
+// Death: of the child at any instruction: the report stays what it was. Of the parent: the child
+// sees it by the parent's life word and goes on without a "go"; its page lives as long as it does.
+#pragma once
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "os/futex.hpp"
+
+namespace multiprocessing::process {
+
+/// What the parent tells a child that waits to begin.
+enum class Go : std::uint32_t { kWait, kGo, kGiveUp };
+
+/// What a child wrote before it left.
+struct ExitReport {
+  bool written = false;
+  bool clean = false;  ///< it let go of everything shared
+  int exitcode = 0;    ///< 0 to 255
+};
+
+struct alignas(64) ExitRecord {
+  os::FutexWord go;                   // a Go, written by the parent
+  std::atomic<std::uint32_t> report;  // written by the child: kWritten, kClean and the exit code
+  static constexpr std::uint32_t kWritten = 1U << 31;
+  static constexpr std::uint32_t kClean = 1U << 30;
+
+  void write_report(int exitcode, bool clean) noexcept;
+  [[nodiscard]] ExitReport read_report() const noexcept;
+};
+static_assert(sizeof(ExitRecord) == 64);
+
+struct RecordPage;
+
+/// A record for one child; given back when this goes, in the process that took it.
+class RecordHandle {
+ public:
+  RecordHandle() = default;
+  RecordHandle(std::shared_ptr<RecordPage> page, ExitRecord* record) noexcept
+      : page_(std::move(page)), record_(record) {}
+  RecordHandle(RecordHandle&& other) noexcept
+      : page_(std::move(other.page_)), record_(std::exchange(other.record_, nullptr)) {}
+  RecordHandle& operator=(RecordHandle&& other) noexcept;
+  ~RecordHandle();
+
+  [[nodiscard]] ExitRecord& operator*() const noexcept { return *record_; }
+  ExitRecord* operator->() const noexcept { return record_; }
+  explicit operator bool() const noexcept { return record_ != nullptr; }
+
+ private:
+  std::shared_ptr<RecordPage> page_;
+  ExitRecord* record_ = nullptr;  // in page_
+};
+
+/// Takes a record, zeroed. Throws std::system_error. Not called under the process lock.
+[[nodiscard]] RecordHandle take_record();
+
+}  // namespace multiprocessing::process

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: BSL-1.0
+// The start method fork.
+//
+// The child waits, every signal blocked, until the parent holds its pidfd and says "go": a handler
+// of the program that waits for every child cannot have its number given away before. By the time
+// that the child has looked around the word is there, so this costs nothing.
+#include <fmt/format.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <csignal>
+#include <ctime>
+#include <system_error>
+
+#include "os/log.hpp"
+#include "os/stdio.hpp"
+#include "os/thread.hpp"
+#include "process/bootstrap.hpp"
+#include "process/launcher.hpp"
+#include "process/tree.hpp"
+
+namespace multiprocessing::process {
+namespace {
+
+class AllSignalsBlocked {
+ public:
+  AllSignalsBlocked() {
+    sigset_t all;
+    ::sigfillset(&all);
+    ::pthread_sigmask(SIG_BLOCK, &all, &before_);
+  }
+  ~AllSignalsBlocked() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  AllSignalsBlocked(const AllSignalsBlocked&) = delete;
+  AllSignalsBlocked& operator=(const AllSignalsBlocked&) = delete;
+
+ private:
+  sigset_t before_;
+};
+
+bool several_threads() {
+  if (os::program_threads() <= 1) return false;
+  // A thread that was just joined may still be on its way out.
+  const timespec pause{0, 1'000'000};
+  ::nanosleep(&pause, nullptr);
+  return os::program_threads() > 1;
+}
+
+void warn_of_threads(const std::string& name) {
+  static std::atomic<bool> warned{false};
+  if (warned.load(std::memory_order_relaxed) || !several_threads() || warned.exchange(true)) return;
+  os::log_warning(fmt::format(
+      "{} is started by fork from a program with {} threads: what another thread holds just now "
+      "(a lock, a half-written buffer) stays so in the child for ever; the start methods spawn and "
+      "forkserver have a fresh program as the child",
+      name, os::program_threads()));
+}
+
+std::string name_of(const Core& core) {
+  const std::lock_guard guard(lock());
+  return core.name;
+}
+
+void tell(ExitRecord& record, Go go) noexcept {
+  record.go.store(static_cast<std::uint32_t>(go), std::memory_order_release);
+  os::futex_wake(record.go);
+}
+
+// Says whether to go on.
+bool await_go(ExitRecord& record, memory::Serial parent) noexcept {
+  constexpr auto kWait = static_cast<std::uint32_t>(Go::kWait);
+  std::uint32_t go = kWait;
+  while ((go = record.go.load(std::memory_order_acquire)) == kWait) {
+    if (memory::dead(parent)) return true;
+    memory::wait_on(record.go, kWait, parent, os::Deadline::never());
+  }
+  return static_cast<Go>(go) == Go::kGo;
+}
+
+class ForkLauncher final : public Launcher {
+ public:
+  std::string_view method() const noexcept override { return "fork"; }
+
+  std::shared_ptr<Child> launch(Process& process, const std::shared_ptr<Core>& core) override {
+    const std::string name = name_of(*core);
+    warn_of_threads(name);
+    RecordHandle record = take_record();
+    std::shared_ptr<Core> parent = image_for_children();
+    const memory::Serial parent_serial = parent->parent.serial;
+    os::flush_standard_streams(os::program_threads() == 1);
+    pid_t pid = -1;
+    int error = 0;
+    {
+      const AllSignalsBlocked blocked;
+      pid = ::fork();
+      if (pid == 0) {
+        enter_child(*core, std::move(parent), *record);
+        if (!await_go(*record, parent_serial)) ::_exit(0);
+      } else if (pid > 0) {
+        return adopt(pid, std::move(record), name);
+      } else {
+        error = errno;
+      }
+    }
+    if (pid == 0) run_child(process, *core);
+    throw std::system_error(error, std::generic_category(),
+                            fmt::format("{} was not started: cannot fork", name));
+  }
+
+ private:
+  static std::shared_ptr<Child> adopt(pid_t pid, RecordHandle record, const std::string& name) {
+    ExitRecord& shared = *record;
+    try {
+      os::Fd pidfd = os::open_pidfd(pid);
+      auto child = std::make_shared<DirectChild>(pid, std::move(pidfd), std::move(record));
+      tell(shared, Go::kGo);
+      return child;
+    } catch (const std::system_error& error) {
+      give_up(shared, pid);
+      throw std::system_error(error.code(),
+                              fmt::format("{} was not started: cannot open a pidfd", name));
+    } catch (...) {
+      give_up(shared, pid);
+      throw;
+    }
+  }
+
+  // The child leaves without having run anything.
+  static void give_up(ExitRecord& record, pid_t pid) noexcept {
+    tell(record, Go::kGiveUp);
+    while (::waitpid(pid, nullptr, __WALL) < 0 && errno == EINTR) {
+    }
+  }
+};
+
+}  // namespace
+
+Launcher& fork_launcher() {
+  static ForkLauncher launcher;
+  return launcher;
+}
+
+}  // namespace multiprocessing::process

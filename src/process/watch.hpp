@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: BSL-1.0
+// The parent as its child sees it: whether it lives, and the end of daemons with it.
+#pragma once
+#include "process/core.hpp"
+
+namespace multiprocessing::process {
+
+/// Starts the thread that ends this process by SIGTERM, half a second later by SIGKILL, once the
+/// parent has ended. The parent may be dead already, may be pid 1, and its thread that started
+/// this process may end: PR_SET_PDEATHSIG is wrong in each of these.
+void end_with_parent(const ParentLink& parent) noexcept;
+
+/// A descriptor that is readable once the parent has ended.
+[[nodiscard]] os::Fd open_parent(const ParentLink& parent);
+
+}  // namespace multiprocessing::process

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: BSL-1.0
+// The language of the process tests.
+#pragma once
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <functional>
+#include <multiprocessing/process.hpp>
+#include <new>
+#include <string>
+
+#include "child.hpp"
+#include "fresh_program.hpp"
+#include "watchdog.hpp"
+
+namespace multiprocessing::test {
+
+/// A word that a test and its children share.
+class SharedWord {
+ public:
+  SharedWord()
+      : word_(::new (::mmap(nullptr, sizeof(Word), PROT_READ | PROT_WRITE,
+                            MAP_SHARED | MAP_ANONYMOUS, -1, 0)) Word(0)) {}
+  SharedWord(const SharedWord&) = delete;
+  SharedWord& operator=(const SharedWord&) = delete;
+  ~SharedWord() { ::munmap(word_, sizeof(Word)); }
+
+  operator int() const { return word_->load(); }
+  SharedWord& operator=(int value) {
+    word_->store(value);
+    return *this;
+  }
+  int operator++() { return ++*word_; }
+  /// Waits until another process or thread has stored that value.
+  void await(int value) const {
+    ASSERT_TRUE(eventually([&] { return word_->load() == value; }, std::chrono::seconds(20)));
+  }
+
+ private:
+  using Word = std::atomic<int>;
+  Word* word_;
+};
+
+struct Captured {
+  int code;
+  std::string output;
+};
+
+/// Runs `f` in a raw fork of the test whose standard output and error go to `output`.
+inline Captured capture(const std::function<int()>& f) {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) throw std::runtime_error("no pipe");
+  Captured result;
+  {
+    Child child([&] {
+      ::dup2(ends[1], STDOUT_FILENO);
+      ::dup2(ends[1], STDERR_FILENO);
+      return f();
+    });
+    ::close(ends[1]);
+    char buffer[4096];
+    ssize_t got = 0;
+    while ((got = ::read(ends[0], buffer, sizeof buffer)) > 0) {
+      result.output.append(buffer, static_cast<std::size_t>(got));
+    }
+    ::close(ends[0]);
+    result.code = child.wait();
+  }
+  return result;
+}
+
+/// The same for a scenario in a program of its own, whose main returns.
+inline Captured capture_fresh(const std::string& scenario) {
+  return capture([&] { return ::test::run_fresh(scenario); });
+}
+
+[[noreturn]] inline void sleep_for_ever() {
+  for (;;) ::pause();
+}
+
+class ProcessTest : public testing::Test {
+ private:
+  Watchdog watchdog_{std::chrono::seconds(50)};
+};
+
+}  // namespace multiprocessing::test
