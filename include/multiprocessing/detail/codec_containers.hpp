@@ -4,6 +4,7 @@
 #pragma once
 #include <multiprocessing/detail/codec_flat.hpp>
 
+#include <bit>
 #include <deque>
 #include <list>
 #include <map>
@@ -106,30 +107,32 @@ template <class Allocator> struct StandardCodec<std::vector<bool, Allocator>> : 
 
   template <class Out> static void encode(Out& out, const T& value) {
     const std::size_t bytes = (value.size() + 7) / 8;
+    const std::size_t unused = bytes * 8 - value.size();
     out.write_length(bytes);
-    out.put(static_cast<std::uint8_t>(bytes * 8 - value.size()));
-    auto bit = value.begin();
-    for (std::size_t i = 0; i < bytes; ++i) {
-      unsigned byte = 0;
-      for (unsigned at = 0; at < 8 && bit != value.end(); ++at, ++bit) {
-        byte |= static_cast<unsigned>(*bit) << at;
-      }
-      out.put(static_cast<std::uint8_t>(byte));
-    }
+    out.put(static_cast<std::uint8_t>(unused));
+    if (bytes == 0) return;
+    const std::uint8_t* bits = words_of(value);
+    out.write(bits, bytes - 1);
+    // What lies behind the last bit is whatever it was.
+    out.put(static_cast<std::uint8_t>(bits[bytes - 1] & 0xff >> unused));
   }
 
   static T decode(Decoder& decoder) {
     const std::size_t bytes = decoder.read_length();
     const std::size_t unused = decoder.take<std::uint8_t>() % 8U;
-    const std::byte* data = decoder.view(bytes);
-    T value(bytes * 8);
-    auto bit = value.begin();
-    for (std::size_t i = 0; i < bytes; ++i) {
-      const auto byte = std::to_integer<unsigned>(data[i]);
-      for (unsigned at = 0; at < 8; ++at, ++bit) *bit = (byte >> at & 1U) != 0;
-    }
-    if (bytes != 0) value.resize(bytes * 8 - unused);
+    const std::byte* bits = decoder.view(bytes);
+    if (bytes == 0) return T();
+    T value(bytes * 8 - unused);
+    std::memcpy(words_of(value), bits, bytes);
     return value;
+  }
+
+ private:
+  // libstdc++ fills words of little endian from the lowest bit on, so that their bytes are in
+  // order, and lets its iterators be looked into. Another library would not link with Boost's.
+  static std::uint8_t* words_of(const T& value) {
+    static_assert(std::endian::native == std::endian::little);
+    return reinterpret_cast<std::uint8_t*>(value.begin()._M_p);
   }
 };
 
