@@ -50,6 +50,7 @@ struct Control {
   std::atomic<std::uint32_t> run_hint;       ///< where a run was freed last
   std::atomic<std::uint32_t> next_slot;
   std::atomic<std::uint32_t> high_slot;  ///< no slot from here on was ever taken
+  std::atomic<std::uint32_t> sweep_requested;
   std::atomic<std::uint32_t> class_hint[kClasses];
 };
 

@@ -84,6 +84,7 @@ LocalReference::~LocalReference() {
   }
   drop_now(drop);
   flush_deferred_drops();
+  if (mapping().control().sweep_requested.load(std::memory_order_relaxed) != 0) sweep();
 }
 
 Handle remember(Registry& all, ObjectHeader& object, ReferenceWord* word) {
@@ -141,6 +142,8 @@ void register_fork_handlers() {
 }
 
 }  // namespace
+
+void request_sweep() noexcept { mapping().control().sweep_requested.store(1); }
 
 void flush_deferred_drops() noexcept {
   Registry& all = registry();

@@ -32,6 +32,7 @@ enum class ObjectKind : std::uint16_t {
   kBarrier,
   kQueue,
   kConnection,
+  kBag,     ///< handles in flight through a pipe
   kMemory,  ///< Value, Array and other plain memory
   kProcess,
   kCount
@@ -80,6 +81,10 @@ void pin(ObjectHeader& object, const void* holder);
 /// Drops that reference and destroys the object if it was the last. Not needed for correctness of
 /// others: a freed holder's pin counts as none, but then only a sweep finds the object.
 void unpin(ObjectHeader& object, const void* holder) noexcept;
+
+/// Has the objects found that a finalizer's object alone kept alive by pins: they are swept soon
+/// after its block is freed.
+void request_sweep() noexcept;
 
 /// Drops this process's references at its orderly end; handles must not be used afterwards.
 void drop_all_references() noexcept;

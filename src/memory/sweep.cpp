@@ -58,6 +58,7 @@ bool dispose(void* block, OwnerWord& word, Serial former) noexcept {
 std::size_t sweep() {
   flush_deferred_drops();
   any_unswept(true);
+  mapping().control().sweep_requested.store(0);
   std::size_t ended = 0;
   // Objects that only a swept object kept alive are found by the next round.
   for (std::size_t before = SIZE_MAX; before != ended;) {
@@ -69,7 +70,7 @@ std::size_t sweep() {
 
 void note_death() noexcept {
   flush_deferred_drops();
-  if (any_unswept(false)) sweep();
+  if (any_unswept(false) || mapping().control().sweep_requested.load() != 0) sweep();
 }
 
 }  // namespace multiprocessing::memory
