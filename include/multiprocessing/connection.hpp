@@ -14,6 +14,7 @@
 #include <multiprocessing/detail/incoming.hpp>
 #include <multiprocessing/detail/message.hpp>
 #include <multiprocessing/errors.hpp>
+#include <multiprocessing/object.hpp>
 #include <multiprocessing/timeout.hpp>
 
 #include <cstddef>
