@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: BSL-1.0
+// Everything: `#include <multiprocessing/multiprocessing.hpp>`, `namespace mp = multiprocessing;`.
+#pragma once
+#include <multiprocessing/connection.hpp>
+#include <multiprocessing/errors.hpp>
+#include <multiprocessing/log.hpp>
+#include <multiprocessing/memory.hpp>
+#include <multiprocessing/object.hpp>
+#include <multiprocessing/process.hpp>
+#include <multiprocessing/queues.hpp>
+#include <multiprocessing/sharedctypes.hpp>
+#include <multiprocessing/synchronize.hpp>
+#include <multiprocessing/timeout.hpp>
