@@ -12,7 +12,7 @@ set -euo pipefail
 programs=(g++:g++ cmake:cmake ninja:ninja-build pkg-config:pkgconf python3:python3
           clang-format:clang-format)
 libraries=(libboost-dev libboost-serialization-dev libfmt-dev libspdlog-dev libssl-dev libgtest-dev
-           libbenchmark-dev)
+           libbenchmark-dev libcli11-dev)
 
 missing=()
 for pair in "${programs[@]}"; do
