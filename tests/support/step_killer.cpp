@@ -3,6 +3,7 @@
 
 #include <dlfcn.h>
 #include <gtest/gtest.h>
+#include <sched.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "long_form.hpp"
+#include "os/spin.hpp"
 #include "traced_process.hpp"
 
 namespace multiprocessing::test {
@@ -26,13 +28,33 @@ struct Point {
   int passes;  // the how many-th time the path comes to it
 };
 
+// A step on the CPU of who steps costs a quarter of one elsewhere.
+class OneCpu {
+ public:
+  explicit OneCpu(pid_t other) {
+    ::sched_getaffinity(0, sizeof before_, &before_);
+    cpu_set_t here;
+    CPU_ZERO(&here);
+    CPU_SET(static_cast<std::size_t>(::sched_getcpu()), &here);
+    ::sched_setaffinity(0, sizeof here, &here);
+    ::sched_setaffinity(other, sizeof here, &here);
+  }
+  ~OneCpu() { ::sched_setaffinity(0, sizeof before_, &before_); }
+
+ private:
+  cpu_set_t before_{};
+};
+
 struct Path {
   std::vector<Point> points;
   bool blocked = false;
 };
 
 Path follow(const Operation& operation) {
+  // The answer is kept, so that a process on one CPU behaves as the others do.
+  static_cast<void>(os::spinning_helps());
   TracedProcess process(operation.approach, operation.act);
+  const OneCpu one_cpu(process.pid());
   Path path;
   std::unordered_map<std::uintptr_t, int> passes;
   std::uintptr_t last = 0;

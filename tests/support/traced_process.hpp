@@ -18,6 +18,7 @@ class TracedProcess {
   TracedProcess(const TracedProcess&) = delete;
   TracedProcess& operator=(const TracedProcess&) = delete;
 
+  [[nodiscard]] pid_t pid() const noexcept { return pid_; }
   /// The instruction it comes to next.  REQUIRES: it is stopped.
   [[nodiscard]] std::uintptr_t instruction() const noexcept;
   /// Does one instruction. A system call in which it sleeps for more than 25 ms gives kBlocked.
