@@ -9,7 +9,8 @@ namespace multiprocessing::test {
 struct RandomKills {
   int kills = 100;
   int processes = 1;  ///< alive at a time
-  /// A kill comes after a random time up to this, counted from the one before.
+  /// A kill comes after a random time up to this, counted from the one before; not before its
+  /// victim has begun to work.
   std::chrono::microseconds within{2000};
   /// In each process, again and again until it is killed; gets the process's number, 0 to
   /// processes - 1.

@@ -528,29 +528,36 @@ TEST_F(ConditionKillTest, AWaiterThatIsNotifiedWhileAnotherWaits) {
   });
 }
 
-TEST_F(ConditionKillTest, TheFirstWaiterOfANewPage) {
-  constexpr int kMany = 12;  // more than have room in the condition itself
+TEST_F(ConditionKillTest, TheWaiterForWhomTheTableGrows) {
+  constexpr int kRoom = 9;  // in the condition itself
+  std::optional<mp::Condition> condition;
   kill_at_every_step({
-      .approach = attach,
-      .act =
+      .arrange =
           [&] {
-            // Nine sleepers are made up of waits that are left by a stop.
-            condition_.acquire();
-            condition_.wait(0s);
-            condition_.release();
-          },
-      .check =
-          [&] {
+            condition.emplace(mp::Lock());
             counts_.waiting = 0;
             start_beside([&] {
               std::vector<std::thread> threads;
-              for (int i = 0; i < kMany; ++i) threads.emplace_back([&] { wait_once(); });
+              for (int i = 0; i < kRoom; ++i) {
+                threads.emplace_back([&] {
+                  const std::scoped_lock guard(*condition);
+                  ++counts_.waiting;
+                  condition->wait();
+                });
+              }
               for (auto& thread : threads) thread.join();
             });
-            EXPECT_TRUE(eventually([&] { return counts_.waiting == kMany; }));
-            acquire_repaired();
-            condition_.notify_all();
-            condition_.release();
+            EXPECT_TRUE(eventually([&] { return counts_.waiting == kRoom; }));
+          },
+      .approach = [&] { condition->acquire(); },
+      .act = [&] { condition->wait(0s); },
+      .check =
+          [&] {
+            condition->make_consistent();
+            condition->acquire(kSoon);
+            EXPECT_FALSE(condition->wait(0s));
+            condition->notify_all();
+            condition->release();
             expect_beside_ends();
           },
   });

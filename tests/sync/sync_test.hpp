@@ -29,11 +29,14 @@ class SyncTest : public testing::Test {
   SyncTest() = default;
   // Not in TearDown: the members of a fixture may be shared objects.
   ~SyncTest() override {
-    EXPECT_TRUE(eventually([this] {
-      memory::sweep();
-      return memory::usage().blocks == blocks_before_;
-    })) << memory::usage().blocks
-        << " blocks at the end, " << blocks_before_ << " before";
+    // A child that is killed within its fork holds its parent's references for ten seconds.
+    EXPECT_TRUE(eventually(
+        [this] {
+          memory::sweep();
+          return memory::usage().blocks == blocks_before_;
+        },
+        15s))
+        << memory::usage().blocks << " blocks at the end, " << blocks_before_ << " before";
   }
 
  private:
