@@ -51,7 +51,7 @@ template <class T> struct BoostParts<std::unique_ptr<T>> : CodecDefaults {
   static constexpr std::string_view kName = "std::unique_ptr";
 };
 
-template <class T> struct KindCodec<T, Kind::kBoost> : BoostParts<T> {
+template <class T> struct KindCodec<T, MessageKind::kBoost> : BoostParts<T> {
   static constexpr std::string_view kTag = "C";
   static constexpr bool kNamed = true;
   static constexpr bool kNative = false;

@@ -122,9 +122,10 @@ template <class T, class Within, class... Seen>
 consteval auto find_offence(Types<Seen...> /*seen*/) {
   if constexpr ((... || std::is_same_v<T, Seen>)) {
     return Types<>{};
-  } else if constexpr (kKind<T> == Kind::kRefused) {
+  } else if constexpr (kKind<T> == MessageKind::kRefused) {
     return Offence<T, Within>{};
-  } else if constexpr (kKind<T> == Kind::kBoost && kSmartPointer<T> && !kVerdict<T>.message) {
+  } else if constexpr (kKind<T> == MessageKind::kBoost && kSmartPointer<T> &&
+                       !kVerdict<T>.message) {
     return Offence<T, Within>{};
   } else {
     return find_offence_in<T>(typename Codec<T>::Parts{}, Types<Seen..., T>{});

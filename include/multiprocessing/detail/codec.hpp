@@ -47,11 +47,11 @@ struct CodecDefaults {
   static constexpr bool kObjectForm = false;  // has a counterpart in Python
 };
 
-template <class T, Kind kKindOfT = kKind<T>> struct KindCodec;
+template <class T, MessageKind kKindOfT = kKind<T>> struct KindCodec;
 
-template <class T> struct KindCodec<T, Kind::kStandard> : StandardCodec<T> {};
+template <class T> struct KindCodec<T, MessageKind::kStandard> : StandardCodec<T> {};
 
-template <class T> struct KindCodec<T, Kind::kRefused> : CodecDefaults {};
+template <class T> struct KindCodec<T, MessageKind::kRefused> : CodecDefaults {};
 
 template <class T> using Codec = KindCodec<T>;
 
@@ -78,12 +78,12 @@ template <class... Seen, class... Parts> consteval Verdict examine_all(Types<Par
 template <class T, class... Seen> consteval Verdict examine() {
   if constexpr ((... || std::is_same_v<T, Seen>)) {
     return {true, true, true, false};
-  } else if constexpr (kKind<T> == Kind::kRefused) {
+  } else if constexpr (kKind<T> == MessageKind::kRefused) {
     return {false, false, false, false};
   } else {
     using C = Codec<T>;
     constexpr Verdict kSelf{true, C::kNative, C::kSized, C::kObjectForm};
-    if constexpr (kKind<T> == Kind::kAggregate) {
+    if constexpr (kKind<T> == MessageKind::kAggregate) {
       return kSelf & examine_all<Seen..., T>(typename C::Parts{});
     } else {
       return kSelf & examine_all<Seen...>(typename C::Parts{});
@@ -115,7 +115,7 @@ template <class T, class... Seen, class Sink> constexpr void describe(Sink& sink
     sink.text(C::kTag);
     if constexpr (C::kNamed) sink.template class_name<T>();
     if constexpr (C::kCount != 0) sink.number(C::kCount);
-    if constexpr (kKind<T> == Kind::kAggregate) {
+    if constexpr (kKind<T> == MessageKind::kAggregate) {
       describe_all<Seen..., T>(sink, typename C::Parts{});
     } else {
       describe_all<Seen...>(sink, typename C::Parts{});

@@ -12,7 +12,7 @@ namespace multiprocessing::detail {
 
 template <class... Fields> Types<std::remove_cv_t<Fields>...> without_const(Types<Fields...>);
 
-template <class T> struct KindCodec<T, Kind::kAggregate> : CodecDefaults {
+template <class T> struct KindCodec<T, MessageKind::kAggregate> : CodecDefaults {
   using Parts = decltype(without_const(FieldTypes<T>{}));
   static constexpr std::string_view kTag = "C";
   static constexpr bool kNamed = true;
@@ -58,7 +58,7 @@ template <class T> struct KindCodec<T, Kind::kAggregate> : CodecDefaults {
   }
 };
 
-template <class T> struct KindCodec<T, Kind::kBitwise> : CodecDefaults {
+template <class T> struct KindCodec<T, MessageKind::kBitwise> : CodecDefaults {
   static constexpr std::string_view kTag = "C";
   static constexpr bool kNamed = true;
   static constexpr std::size_t kCount = sizeof(T);
@@ -68,7 +68,7 @@ template <class T> struct KindCodec<T, Kind::kBitwise> : CodecDefaults {
   static T decode(Decoder& decoder) { return decode_flat<T>(decoder); }
 };
 
-template <class T> struct KindCodec<T, Kind::kHandle> : CodecDefaults {
+template <class T> struct KindCodec<T, MessageKind::kHandle> : CodecDefaults {
   static constexpr std::string_view kTag = "H";
   static constexpr bool kNamed = true;
   static consteval std::size_t min_bytes() { return sizeof(std::uint32_t); }
@@ -81,7 +81,7 @@ template <class T> struct KindCodec<T, Kind::kHandle> : CodecDefaults {
 
 /// Whoever writes nothing is given a byte, so that a number of them is never more than what is
 /// left of a message.
-template <class T> struct KindCodec<T, Kind::kTraveller> : CodecDefaults {
+template <class T> struct KindCodec<T, MessageKind::kTraveller> : CodecDefaults {
   static constexpr std::string_view kTag = "C";
   static constexpr bool kNamed = true;
   static constexpr bool kSized = requires(Sizer & sizer, const T& value) {

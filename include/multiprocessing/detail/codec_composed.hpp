@@ -137,6 +137,7 @@ template <class... E> struct StandardCodec<std::variant<E...>> : CodecDefaults {
   using Parts = Types<E...>;
   static constexpr std::string_view kName = "std::variant";
   static constexpr std::string_view kTag = "X";
+  static constexpr bool kObjectForm = true;
   static_assert(sizeof...(E) < 256, "multiprocessing: a variant of at most 255 alternatives");
   static consteval std::size_t min_bytes() { return 1; }
 

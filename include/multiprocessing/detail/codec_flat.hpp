@@ -36,9 +36,9 @@ template <class T> consteval bool is_flat() {
     return !std::is_same_v<T, bool> && !std::is_same_v<T, long double>;
   } else if constexpr (!std::is_void_v<Element>) {
     return is_flat<Element>();
-  } else if constexpr (kKind<T> == Kind::kBitwise) {
+  } else if constexpr (kKind<T> == MessageKind::kBitwise) {
     return true;
-  } else if constexpr (kKind<T> == Kind::kAggregate && std::is_trivially_copyable_v<T>) {
+  } else if constexpr (kKind<T> == MessageKind::kAggregate && std::is_trivially_copyable_v<T>) {
     return all_flat(FieldTypes<T>{}, std::is_empty_v<T> ? 0 : sizeof(T)) && !std::is_empty_v<T>;
   } else {
     return false;
@@ -52,7 +52,8 @@ template <class T> consteval bool may_have_padding() {
   using Element = typename FlatElement<T>::Type;
   if constexpr (!std::is_void_v<Element>) {
     return may_have_padding<Element>();
-  } else if constexpr (kKind<T> == Kind::kBitwise && !std::has_unique_object_representations_v<T>) {
+  } else if constexpr (kKind<T> == MessageKind::kBitwise &&
+                       !std::has_unique_object_representations_v<T>) {
     if constexpr (is_plain_aggregate<T>()) return !all_flat(FieldTypes<T>{}, sizeof(T));
     return true;
   } else {

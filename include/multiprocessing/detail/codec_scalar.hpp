@@ -23,7 +23,7 @@ template <class T> consteval std::string_view tag_of_number() {
   }
 }
 
-template <class T> struct KindCodec<T, Kind::kScalar> : CodecDefaults {
+template <class T> struct KindCodec<T, MessageKind::kScalar> : CodecDefaults {
   static constexpr std::string_view kTag = tag_of_number<T>();
   static constexpr bool kObjectForm = true;
   static consteval std::size_t min_bytes() { return sizeof(T); }
@@ -51,11 +51,12 @@ template <class T> struct KindCodec<T, Kind::kScalar> : CodecDefaults {
 
 template <class T>
 requires std::is_enum_v<T>
-struct KindCodec<T, Kind::kScalar> : CodecDefaults {
+struct KindCodec<T, MessageKind::kScalar> : CodecDefaults {
   using Number = std::underlying_type_t<T>;
   using Parts = Types<Number>;
   static constexpr std::string_view kTag = "E";
   static constexpr bool kNamed = true;
+  static constexpr bool kObjectForm = true;
   static consteval std::size_t min_bytes() { return sizeof(T); }
 
   template <class Out> static void encode(Out& out, const T& value) {
@@ -79,7 +80,7 @@ template <class T> struct UnitCodec : CodecDefaults {
   }
 };
 
-template <> struct KindCodec<std::nullptr_t, Kind::kScalar> : UnitCodec<std::nullptr_t> {};
+template <> struct KindCodec<std::nullptr_t, MessageKind::kScalar> : UnitCodec<std::nullptr_t> {};
 template <> struct StandardCodec<std::monostate> : UnitCodec<std::monostate> {};
 
 template <class T> struct StandardCodec<std::complex<T>> : CodecDefaults {

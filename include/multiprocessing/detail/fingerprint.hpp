@@ -44,7 +44,7 @@ class StructureText {
  public:
   void text(std::string_view text) { value_ += text; }
   void number(std::size_t n) { value_ += std::to_string(n); }
-  template <class T> void class_name() { value_ += spelled<T>(); }
+  template <class T> void class_name() {}  // of an enum, which is an int in Python
   [[nodiscard]] std::string take() { return std::move(value_); }
 
  private:

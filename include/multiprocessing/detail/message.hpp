@@ -103,11 +103,11 @@ template <class T> inline constexpr bool kHasObjectForm = kVerdict<T>.object_for
 template <class T> [[nodiscard]] T decode_as(Fingerprint sent, Decoder& decoder) {
   if (sent == fingerprint<T>()) return decode<T>(decoder);
   if constexpr (std::is_same_v<T, Object>) {
-    return decode_as_object<T>(sent, decoder);
-  } else if constexpr (kHasObjectForm<T>) {
-    if (sent == object_fingerprint()) return decode_from_object<T>(decoder);
+    return decode_as_object(sent, decoder);
+  } else if constexpr (has_object_reader<T>()) {
+    if (sent == object_fingerprint()) return decode<Object>(decoder).template as<T>();
   }
-  fail_other_type(sent, type_name<T>());
+  if constexpr (!std::is_same_v<T, Object>) fail_other_type(sent, type_name<T>());
 }
 
 }  // namespace multiprocessing::detail

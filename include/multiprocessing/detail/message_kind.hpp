@@ -14,7 +14,7 @@ class access;
 
 namespace multiprocessing::detail {
 
-enum class Kind {
+enum class MessageKind {
   kTraveller,  // has a Traveller<T>
   kHandle,     // a handle class: HandleAccess can open it
   kObject,     // mp::Object
@@ -106,33 +106,33 @@ template <class T> consteval bool is_plain_aggregate() {
   }
 }
 
-template <class T> consteval Kind kind_of() {
+template <class T> consteval MessageKind kind_of() {
   if constexpr (!std::is_object_v<T> || std::is_pointer_v<T> || std::is_member_pointer_v<T>) {
-    return Kind::kRefused;
+    return MessageKind::kRefused;
   } else if constexpr (Complete<Traveller<T>>) {
-    return Kind::kTraveller;
+    return MessageKind::kTraveller;
   } else if constexpr (std::is_same_v<T, Object>) {
-    return Kind::kObject;
+    return MessageKind::kObject;
   } else if constexpr (std::is_class_v<T> && HandleClass<T>) {
-    return Kind::kHandle;
+    return MessageKind::kHandle;
   } else if constexpr (is_bitwise<T>) {
     static_assert(std::is_trivially_copyable_v<T>,
                   "multiprocessing: is_bitwise is for trivially copyable classes only. Give this "
                   "one a serialize function instead.");
-    return Kind::kBitwise;
+    return MessageKind::kBitwise;
   } else if constexpr (std::is_arithmetic_v<T> || std::is_enum_v<T> || std::is_null_pointer_v<T>) {
-    return Kind::kScalar;
+    return MessageKind::kScalar;
   } else if constexpr (Complete<StandardCodec<T>>) {
-    return Kind::kStandard;
+    return MessageKind::kStandard;
   } else if constexpr (HasSerialize<T>) {
-    return Kind::kBoost;
+    return MessageKind::kBoost;
   } else if constexpr (is_plain_aggregate<T>()) {
-    return Kind::kAggregate;
+    return MessageKind::kAggregate;
   } else {
-    return Kind::kRefused;
+    return MessageKind::kRefused;
   }
 }
 
-template <class T> inline constexpr Kind kKind = kind_of<T>();
+template <class T> inline constexpr MessageKind kKind = kind_of<T>();
 
 }  // namespace multiprocessing::detail

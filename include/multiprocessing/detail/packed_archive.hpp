@@ -37,7 +37,7 @@ concept ByCodec =
 /// An aggregate without `serialize`, which Boost by itself could not take.
 template <class T>
 concept ByFields = std::is_class_v<T> && kKind<T>
-== Kind::kAggregate&& kVerdict<T>.message;
+== MessageKind::kAggregate&& kVerdict<T>.message;
 
 [[noreturn]] void fail_class_name(std::size_t length);
 
