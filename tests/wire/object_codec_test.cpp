@@ -170,7 +170,7 @@ TEST(ObjectCodecTest, GivesBackRandomObjects) {
   const unsigned seed = std::random_device()();
   SCOPED_TRACE(seed);
   RandomObjects objects(seed);
-  for (int i = 0; i < 2000; ++i) expect_round_trip(objects.make(4));
+  for (int i = 0; i < 500; ++i) expect_round_trip(objects.make(4));
 }
 
 TEST(ObjectCodecTest, InputThatIsCutShortAnywhereIsAValueError) {
@@ -178,7 +178,7 @@ TEST(ObjectCodecTest, InputThatIsCutShortAnywhereIsAValueError) {
   SCOPED_TRACE(seed);
   RandomObjects objects(seed);
   for (int i = 0; i < 100; ++i) {
-    const Bytes bytes = encoded(objects.make(3));
+    const Bytes bytes = encoded(objects.make(2));
     for (std::size_t length = 0; length < bytes.size(); ++length) {
       std::span<const std::byte> cut(bytes.data(), length);
       EXPECT_THROW(static_cast<void>(decode_object(cut)), mp::ValueError);
@@ -191,7 +191,7 @@ TEST(ObjectCodecTest, GarbageIsAValueErrorOrAnObjectAndNeverACrash) {
   SCOPED_TRACE(seed);
   RandomObjects objects(seed);
   for (int i = 0; i < 10'000; ++i) {
-    Bytes bytes = i % 2 == 0 ? encoded(objects.make(3)) : Bytes(objects.below(60));
+    Bytes bytes = i % 2 == 0 ? encoded(objects.make(2)) : Bytes(objects.below(60));
     if (bytes.empty()) continue;
     const unsigned changes =
         i % 2 == 0 ? 1 + objects.below(3) : static_cast<unsigned>(bytes.size());

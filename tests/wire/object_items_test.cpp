@@ -100,7 +100,7 @@ TEST(ObjectItemsTest, AMissingKeyIsAKeyErrorHoweverItIsRead) {
 
   EXPECT_THROW(o["x"], mp::KeyError);
   EXPECT_THROW(static_cast<void>(o["x"]), mp::KeyError);
-  EXPECT_THROW(static_cast<Object>(o["x"]), mp::KeyError);
+  EXPECT_THROW(static_cast<void>(static_cast<Object>(o["x"])), mp::KeyError);
   EXPECT_THROW(o["x"].as<int>(), mp::KeyError);
   EXPECT_THROW(static_cast<void>(o["x"].is_none()), mp::KeyError);
   EXPECT_THROW(static_cast<void>(o["x"] == 1), mp::KeyError);

@@ -2,7 +2,6 @@
 // The one door into an Object, for what makes, reads and sends Objects.
 #pragma once
 #include <multiprocessing/detail/object_containers.hpp>
-#include <multiprocessing/object.hpp>
 
 #include <cstddef>
 #include <cstdint>

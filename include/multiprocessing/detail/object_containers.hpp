@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // What an Object holds when it is a tuple, a dict or a set, and how an Object is iterated.
 #pragma once
-#include <multiprocessing/object.hpp>
+#include <multiprocessing/detail/object_class.hpp>
 
 #include <cstddef>
 #include <cstdint>

@@ -8,7 +8,7 @@
 // it has not. What is neither read nor assigned to is a KeyError too, from the destructor:
 // the statement `o["no such key"];` throws as it does in Python.
 #pragma once
-#include <multiprocessing/object.hpp>
+#include <multiprocessing/detail/object_containers.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -91,11 +91,3 @@ class Object::Item {
 };
 
 }  // namespace multiprocessing
-
-template <>
-struct fmt::formatter<multiprocessing::Object::Item> : fmt::formatter<multiprocessing::Object> {
-  fmt::format_context::iterator format(const multiprocessing::Object::Item& item,
-                                       fmt::format_context& context) const {
-    return fmt::formatter<multiprocessing::Object>::format(multiprocessing::Object(item), context);
-  }
-};
