@@ -62,33 +62,32 @@ template <class V> V& value_of(ObjectRep& rep) noexcept {
 }
 
 void delete_rep(ObjectRep* rep) noexcept {
-  using Kind = Object::Kind;
   switch (rep->kind) {
-    case Kind::kStr:
+    case ObjectKind::kStr:
       delete static_cast<ObjectRepOf<std::string>*>(rep);
       break;
-    case Kind::kBytes:
+    case ObjectKind::kBytes:
       delete static_cast<ObjectRepOf<std::vector<std::byte>>*>(rep);
       break;
-    case Kind::kList:
+    case ObjectKind::kList:
       delete static_cast<ObjectRepOf<Object::List>*>(rep);
       break;
-    case Kind::kTuple:
+    case ObjectKind::kTuple:
       delete static_cast<ObjectRepOf<ObjectTuple>*>(rep);
       break;
-    case Kind::kDict:
+    case ObjectKind::kDict:
       delete static_cast<ObjectRepOf<ObjectDict>*>(rep);
       break;
-    case Kind::kSet:
+    case ObjectKind::kSet:
       delete static_cast<ObjectRepOf<ObjectSet>*>(rep);
       break;
-    case Kind::kFrozenSet:
+    case ObjectKind::kFrozenSet:
       delete static_cast<ObjectRepOf<ObjectFrozenSet>*>(rep);
       break;
-    case Kind::kNone:
-    case Kind::kBool:
-    case Kind::kInt:
-    case Kind::kFloat:
+    case ObjectKind::kNone:
+    case ObjectKind::kBool:
+    case ObjectKind::kInt:
+    case ObjectKind::kFloat:
       break;  // are never shared
   }
 }
@@ -197,24 +196,23 @@ Object::Dict& ObjectAccess::own_dict(Object& o) { return own<Object::Dict>(o); }
 Object::Set& ObjectAccess::own_set(Object& o) { return own<Object::Set>(o); }
 
 template <class F> void ObjectAccess::for_each_child(ObjectRep& rep, const F& f) noexcept {
-  using Kind = Object::Kind;
   switch (rep.kind) {
-    case Kind::kList:
+    case ObjectKind::kList:
       for (Object& item : value_of<Object::List>(rep)) f(item);
       break;
-    case Kind::kTuple:
+    case ObjectKind::kTuple:
       for (Object& item : value_of<Object::Tuple>(rep)) f(item);
       break;
-    case Kind::kDict:
+    case ObjectKind::kDict:
       for (auto& [key, value] : value_of<Object::Dict>(rep).items_) {
         f(key);
         f(value);
       }
       break;
-    case Kind::kSet:
+    case ObjectKind::kSet:
       for (Object& item : value_of<Object::Set>(rep).items_) f(item);
       break;
-    case Kind::kFrozenSet:
+    case ObjectKind::kFrozenSet:
       for (Object& item : value_of<Object::FrozenSet>(rep).items_) f(item);
       break;
     default:

@@ -10,8 +10,6 @@
 namespace multiprocessing::detail {
 namespace {
 
-using ObjectKind = Object::Kind;
-
 enum Tag : std::uint8_t {
   kTagNone = 0,
   kTagFalse = 1,

@@ -14,7 +14,6 @@ namespace multiprocessing {
 namespace detail {
 namespace {
 
-using ObjectKind = Object::Kind;
 using Access = ObjectAccess;
 
 bool is_number(const Object& o) {

@@ -68,7 +68,6 @@ std::size_t hash_set(const Object::Set& set) {
 }
 
 std::size_t hash(const Object& o, int depth) {
-  using ObjectKind = Object::Kind;
   switch (o.kind()) {
     case ObjectKind::kNone:
       return 0xfca86420;

@@ -14,7 +14,6 @@ namespace multiprocessing {
 namespace detail {
 namespace {
 
-using ObjectKind = Object::Kind;
 using Access = ObjectAccess;
 
 // The position that an index means in a sequence of `size`.

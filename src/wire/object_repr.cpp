@@ -141,7 +141,6 @@ void append_dict(std::string& out, const Object::Dict& dict, int depth) {
 }
 
 void append_container(std::string& out, const Object& o, int depth) {
-  using ObjectKind = Object::Kind;
   switch (o.kind()) {
     case ObjectKind::kList:
       return append_items(out, ObjectAccess::list(o), "[", "]", depth);
@@ -161,7 +160,6 @@ void append_container(std::string& out, const Object& o, int depth) {
 }
 
 void append(std::string& out, const Object& o, int depth) {
-  using ObjectKind = Object::Kind;
   switch (o.kind()) {
     case ObjectKind::kNone:
       return void(out += "None");

@@ -14,12 +14,14 @@
 
 namespace multiprocessing::detail {
 
+using ObjectKind = Object::Kind;
+
 /// The door into an Object. Readers: the caller has checked the kind.
 class ObjectAccess {
  public:
-  static Object make(bool value) noexcept { return number(Object::Kind::kBool, value); }
-  static Object make(std::int64_t value) noexcept { return number(Object::Kind::kInt, value); }
-  static Object make(double value) noexcept { return number(Object::Kind::kFloat, value); }
+  static Object make(bool value) noexcept { return number(ObjectKind::kBool, value); }
+  static Object make(std::int64_t value) noexcept { return number(ObjectKind::kInt, value); }
+  static Object make(double value) noexcept { return number(ObjectKind::kFloat, value); }
   static Object make_text(std::string_view text);
   static Object make_text(std::string&& text);
   static Object make_text(const char* text);  // THROWS: ValueError for null
@@ -68,16 +70,16 @@ class ObjectAccess {
   [[noreturn]] static void fail_unsigned(std::uint64_t value);
 
  private:
-  template <class T> static Object number(Object::Kind kind, T value) noexcept {
+  template <class T> static Object number(ObjectKind kind, T value) noexcept {
     Object::Bits bits;
     bits.kind = kind;
     std::memcpy(bits.data + Object::Bits::kNumberAt, &value, sizeof value);
     return Object(bits);
   }
-  template <class V> static Object share(Object::Kind kind, V&& value);
+  template <class V> static Object share(ObjectKind kind, V&& value);
   template <class V> static V& own(Object& o);
   static ObjectRep* rep(const Object& o) noexcept { return number<ObjectRep*>(o); }
-  static Object make_short(Object::Kind kind, std::string_view text) noexcept;
+  static Object make_short(ObjectKind kind, std::string_view text) noexcept;
   static void forget(Object& o) noexcept { o.bits_ = Object::Bits{}; }
   template <class F> static void for_each_child(ObjectRep& rep, const F& f) noexcept;
 };

@@ -46,57 +46,58 @@ template <class... Ts, ObjectPlace place> struct HoldsOneOf<std::variant<Ts...>,
 
 template <class T, ObjectPlace place> bool object_holds(const Object& o) {
   using enum ObjectForm;
-  using Kind = Object::Kind;
   constexpr ObjectForm form = object_form<T>();
   constexpr ObjectPlace inside =
       place == ObjectPlace::kKey ? ObjectPlace::kKey : ObjectPlace::kNested;
-  const Kind kind = o.kind();
+  const ObjectKind kind = o.kind();
   if constexpr (form == kObject)
     return true;
   else if constexpr (std::is_same_v<T, Object::Tuple>)
-    return kind == Kind::kTuple;
+    return kind == ObjectKind::kTuple;
   else if constexpr (std::is_same_v<T, Object::Dict>)
-    return kind == Kind::kDict;
+    return kind == ObjectKind::kDict;
   else if constexpr (std::is_same_v<T, Object::FrozenSet>)
-    return kind == Kind::kFrozenSet;
+    return kind == ObjectKind::kFrozenSet;
   else if constexpr (std::is_same_v<T, Object::Set>)
-    return kind == Kind::kSet || kind == Kind::kFrozenSet;
+    return kind == ObjectKind::kSet || kind == ObjectKind::kFrozenSet;
   else if constexpr (form == kNone)
-    return kind == Kind::kNone;
+    return kind == ObjectKind::kNone;
   else if constexpr (form == kBool)
-    return kind == Kind::kBool;
+    return kind == ObjectKind::kBool;
   else if constexpr (form == kInt || form == kEnum)
-    return kind == Kind::kInt;
+    return kind == ObjectKind::kInt;
   else if constexpr (form == kFloat)
-    return kind == Kind::kFloat || (place != ObjectPlace::kTop && kind == Kind::kInt);
+    return kind == ObjectKind::kFloat || (place != ObjectPlace::kTop && kind == ObjectKind::kInt);
   else if constexpr (form == kText)
-    return kind == Kind::kStr;
+    return kind == ObjectKind::kStr;
   else if constexpr (form == kBytes)
-    return kind == Kind::kBytes && (!kIsArray<T> || ObjectAccess::text(o).size() == kArraySize<T>);
+    return kind == ObjectKind::kBytes &&
+           (!kIsArray<T> || ObjectAccess::text(o).size() == kArraySize<T>);
   else if constexpr (form == kOptional)
-    return kind == Kind::kNone || object_holds<typename T::value_type, place>(o);
+    return kind == ObjectKind::kNone || object_holds<typename T::value_type, place>(o);
   else if constexpr (form == kVariant)
     return HoldsOneOf<T, place>::check(o);
   else if constexpr (form == kTuple)
-    return kind == Kind::kTuple &&
+    return kind == ObjectKind::kTuple &&
            holds_tuple<T, inside>(ObjectAccess::list(o),
                                   std::make_index_sequence<std::tuple_size_v<T>>());
   else if constexpr (form == kDict) {
-    if (kind != Kind::kDict) return false;
+    if (kind != ObjectKind::kDict) return false;
     const Object::Dict& dict = ObjectAccess::dict(o);
     return std::all_of(dict.begin(), dict.end(), [](const auto& item) {
       return object_holds<typename T::key_type, ObjectPlace::kKey>(item.first) &&
              object_holds<typename T::mapped_type, ObjectPlace::kNested>(item.second);
     });
   } else if constexpr (form == kSet) {
-    if (kind != Kind::kSet && kind != Kind::kFrozenSet) return false;
+    if (kind != ObjectKind::kSet && kind != ObjectKind::kFrozenSet) return false;
     const Object::Set& set = ObjectAccess::set(o);
     return std::all_of(set.begin(), set.end(), [](const Object& item) {
       return object_holds<typename T::key_type, ObjectPlace::kKey>(item);
     });
   } else {
     static_assert(form == kList);
-    if (kind != Kind::kList && !(place == ObjectPlace::kKey && kind == Kind::kTuple)) return false;
+    if (kind != ObjectKind::kList && !(place == ObjectPlace::kKey && kind == ObjectKind::kTuple))
+      return false;
     const Object::List& items = ObjectAccess::list(o);
     if (kIsArray<T> && items.size() != kArraySize<T>) return false;
     return holds_each<element_t<T>, inside>(items);
@@ -118,7 +119,8 @@ template <class T> T read_int(const Object& o) {
 }
 
 template <class T> T read_float(const Object& o) {
-  if (o.kind() == Object::Kind::kInt) return static_cast<T>(ObjectAccess::number<std::int64_t>(o));
+  if (o.kind() == ObjectKind::kInt)
+    return static_cast<T>(ObjectAccess::number<std::int64_t>(o));
   return static_cast<T>(ObjectAccess::number<double>(o));
 }
 
@@ -185,16 +187,16 @@ template <class T> T read_set(const Object::Set& set) {
 /// Whether T's own kind is there, whatever the elements: those complain for themselves.
 template <class T, ObjectPlace place> bool holds_outside(const Object& o) {
   using enum ObjectForm;
-  using Kind = Object::Kind;
   constexpr ObjectForm form = object_form<T>();
   if constexpr (form == kDict)
-    return o.kind() == Kind::kDict;
+    return o.kind() == ObjectKind::kDict;
   else if constexpr (form == kSet)
-    return o.kind() == Kind::kSet || o.kind() == Kind::kFrozenSet;
+    return o.kind() == ObjectKind::kSet || o.kind() == ObjectKind::kFrozenSet;
   else if constexpr (form == kTuple)
-    return o.kind() == Kind::kTuple && ObjectAccess::list(o).size() == std::tuple_size_v<T>;
+    return o.kind() == ObjectKind::kTuple && ObjectAccess::list(o).size() == std::tuple_size_v<T>;
   else if constexpr (form == kList)
-    return (o.kind() == Kind::kList || (place == ObjectPlace::kKey && o.kind() == Kind::kTuple)) &&
+    return (o.kind() == ObjectKind::kList ||
+            (place == ObjectPlace::kKey && o.kind() == ObjectKind::kTuple)) &&
            (!kIsArray<T> || ObjectAccess::list(o).size() == kArraySize<T>);
   else if constexpr (form == kOptional || form == kVariant)
     return true;
@@ -275,33 +277,32 @@ using VisitResult = std::common_type_t<
     std::invoke_result_t<F&, const Object::FrozenSet&>>;
 
 template <class F> VisitResult<F> visit_object(const Object& o, F& f) {
-  using Kind = Object::Kind;
   switch (o.kind()) {
-    case Kind::kNone:
+    case ObjectKind::kNone:
       return visit_none(f);
-    case Kind::kBool:
+    case ObjectKind::kBool:
       return f(ObjectAccess::number<bool>(o));
-    case Kind::kInt:
+    case ObjectKind::kInt:
       return f(ObjectAccess::number<std::int64_t>(o));
-    case Kind::kFloat:
+    case ObjectKind::kFloat:
       return f(ObjectAccess::number<double>(o));
-    case Kind::kStr: {
+    case ObjectKind::kStr: {
       std::string room;
       return f(ObjectAccess::text(o, room));
     }
-    case Kind::kBytes: {
+    case ObjectKind::kBytes: {
       std::vector<std::byte> room;
       return f(ObjectAccess::bytes(o, room));
     }
-    case Kind::kList:
+    case ObjectKind::kList:
       return f(ObjectAccess::list(o));
-    case Kind::kTuple:
+    case ObjectKind::kTuple:
       return f(ObjectAccess::tuple(o));
-    case Kind::kDict:
+    case ObjectKind::kDict:
       return f(ObjectAccess::dict(o));
-    case Kind::kSet:
+    case ObjectKind::kSet:
       return f(ObjectAccess::set(o));
-    case Kind::kFrozenSet:
+    case ObjectKind::kFrozenSet:
       break;
   }
   return f(ObjectAccess::frozenset(o));
