@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: BSL-1.0
+"""CPython's multiprocessing, measured as the C++ programs measure: prints one number.
+
+cpython.py queue BYTES MESSAGES     thousand messages a second, one producer, one consumer
+cpython.py pipe BYTES MESSAGES      the same for Pipe, send and recv
+cpython.py roundtrip BYTES COUNT    microseconds of put, echo and get
+cpython.py process COUNT            microseconds of start and join
+"""
+import multiprocessing as mp
+import sys
+import time
+
+
+def produce(q, message, count):
+    for _ in range(count):
+        q.put(message)
+
+
+def send(connection, message, count):
+    for _ in range(count):
+        connection.send(message)
+
+
+def echo(there, back, count):
+    for _ in range(count):
+        back.put(there.get())
+
+
+def nothing():
+    pass
+
+
+def queue(size, count):
+    q = mp.Queue(1024)
+    p = mp.Process(target=produce, args=(q, b"x" * size, count))
+    begin = time.perf_counter()
+    p.start()
+    for _ in range(count):
+        q.get()
+    elapsed = time.perf_counter() - begin
+    p.join()
+    return count / elapsed / 1e3
+
+
+def pipe(size, count):
+    reader, writer = mp.Pipe(False)
+    p = mp.Process(target=send, args=(writer, b"x" * size, count))
+    begin = time.perf_counter()
+    p.start()
+    for _ in range(count):
+        reader.recv()
+    elapsed = time.perf_counter() - begin
+    p.join()
+    return count / elapsed / 1e3
+
+
+def roundtrip(size, count):
+    there, back = mp.SimpleQueue(), mp.SimpleQueue()
+    p = mp.Process(target=echo, args=(there, back, count))
+    p.start()
+    begin = time.perf_counter()
+    for _ in range(count):
+        there.put(b"x" * size)
+        back.get()
+    elapsed = time.perf_counter() - begin
+    p.join()
+    return elapsed / count * 1e6
+
+
+def process(count):
+    times = []
+    for _ in range(count):
+        begin = time.perf_counter()
+        p = mp.Process(target=nothing)
+        p.start()
+        p.join()
+        times.append(time.perf_counter() - begin)
+    return sorted(times)[count // 2] * 1e6
+
+
+if __name__ == "__main__":
+    mp.set_start_method("fork")
+    print(globals()[sys.argv[1]](*map(int, sys.argv[2:])))

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: BSL-1.0
+// Pipe's send and recv against a framed socketpair and CPython's Pipe.
+#include <CLI/CLI.hpp>
+#include <array>
+#include <multiprocessing/multiprocessing.hpp>
+
+#include "crew.hpp"
+#include "peers/channel.hpp"
+#include "table.hpp"
+
+namespace mp = multiprocessing;
+
+namespace {
+
+double per_second(std::size_t messages, std::int64_t ns) {
+  return static_cast<double>(messages) / static_cast<double>(ns) * 1e6;
+}
+
+template <class T> double measure_pipe(const T& value, std::size_t messages) {
+  auto [reader, writer] = mp::Pipe(false);
+  return per_second(messages, bench::time_together({[&] {
+                                                      for (std::size_t n = 0; n < messages; ++n) {
+                                                        writer.send(value);
+                                                      }
+                                                    },
+                                                    [&] {
+                                                      for (std::size_t n = 0; n < messages; ++n) {
+                                                        static_cast<void>(reader.recv<T>());
+                                                      }
+                                                    }}));
+}
+
+double measure_channel(const std::unique_ptr<bench::Channel>& channel, std::size_t bytes,
+                       std::size_t messages) {
+  return per_second(messages, bench::time_together({[&] {
+                                                      const std::vector<std::byte> message(bytes);
+                                                      for (std::size_t n = 0; n < messages; ++n)
+                                                        channel->send(message);
+                                                    },
+                                                    [&] {
+                                                      std::vector<std::byte> message(bytes);
+                                                      for (std::size_t n = 0; n < messages; ++n) {
+                                                        channel->receive(message);
+                                                      }
+                                                    }}));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("Pipe against its peers");
+  int rounds = 7;
+  app.add_option("--rounds", rounds, "how often each peer is measured; medians are printed");
+  CLI11_PARSE(app, argc, argv);
+
+  bench::Table table("Pipe, one sender, one receiver", "thousand messages/s",
+                     bench::Better::kHigher);
+  const auto add = [&](const char* name, std::size_t bytes, std::size_t messages, auto value) {
+    table.add_case(
+        name,
+        {{"Pipe", [=] { return measure_pipe(value, messages); }},
+         {"framed socketpair",
+          [=] { return measure_channel(bench::make_socketpair(false), bytes, messages); }},
+         {"CPython Pipe",
+          [=] {
+            return bench::from_python("cpython.py", "pipe " + std::to_string(bytes) + " 30000");
+          }}},
+        rounds);
+  };
+  add("64 B", 64, 300'000, std::array<std::uint64_t, 8>{1, 2, 3});
+  add("64 KiB", 65536, 20'000, std::vector<std::byte>(65536));
+  table.print();
+}
