@@ -31,22 +31,6 @@ std::string tried(Timeout timeout) {
   return fmt::format("waited for {} s", static_cast<double>(timeout.nanoseconds()) * 1e-9);
 }
 
-// Frees the parcel unless the queue took it.
-class OwnParcel {
- public:
-  explicit OwnParcel(memory::Parcel* parcel) noexcept : parcel_(parcel) {}
-  OwnParcel(const OwnParcel&) = delete;
-  OwnParcel& operator=(const OwnParcel&) = delete;
-  ~OwnParcel() {
-    if (parcel_ != nullptr) memory::free_parcel(parcel_);
-  }
-  [[nodiscard]] memory::Parcel* get() const noexcept { return parcel_; }
-  void release() noexcept { parcel_ = nullptr; }
-
- private:
-  memory::Parcel* parcel_;
-};
-
 void put_or_throw(LocalQueue& queue, const queues::Outgoing& message, Timeout timeout) {
   check_open(queue, "put");
   if (queues::put(queue.object, message, os::Deadline::after(timeout), queue.putting)) return;
@@ -80,7 +64,12 @@ class DecodingInspector final : public queues::Inspector {
 
 }  // namespace
 
-Draft::Draft(std::size_t bytes, Fingerprint type) : parcel_(memory::make_parcel(bytes, type, {})) {}
+Draft::Draft(const ByteQueue& queue, std::size_t bytes, Fingerprint type,
+             std::span<const Handle> handles) {
+  check_open(*queue.local_, "put");
+  queue.local_->pace.keep(queue.local_->object, bytes);
+  parcel_ = memory::make_parcel(bytes, type, handles);
+}
 
 Draft::~Draft() {
   if (parcel_ != nullptr) memory::free_parcel(static_cast<memory::Parcel*>(parcel_));
@@ -113,9 +102,9 @@ void ByteQueue::put_encoded(const Encoder& message, Fingerprint type, Timeout ti
   if (message.handles().empty() && bytes.size() <= kInlineMax) {
     return put_or_throw(*local_, {type, bytes}, timeout);
   }
-  const OwnParcel parcel(memory::make_parcel(bytes.size(), type, message.handles()));
-  std::memcpy(parcel.get()->payload().data(), bytes.data(), bytes.size());
-  put_or_throw(*local_, {type, {}, parcel.get()}, timeout);
+  Draft draft(*this, bytes.size(), type, message.handles());
+  if (!bytes.empty()) std::memcpy(draft.room().data(), bytes.data(), bytes.size());
+  put_draft(draft, timeout);
 }
 
 void ByteQueue::put_draft(Draft& draft, Timeout timeout) const {

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "queues/layout.hpp"
+#include "queues/pace.hpp"
 #include "queues/patience.hpp"
 
 namespace multiprocessing::queues {
@@ -34,6 +35,7 @@ class LocalQueue {
   std::atomic<bool> closed{false};
   Patience putting;
   Patience getting;
+  Pace pace;
 };
 
 }  // namespace multiprocessing::queues

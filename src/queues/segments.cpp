@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <multiprocessing/errors.hpp>
 #include <utility>
 
 #include "memory/arena.hpp"
@@ -69,7 +70,8 @@ void SpareSegment::want(const QueueObject& queue, std::uint32_t units) noexcept 
       std::size_t{queue.producers.place.load().unit - queue.consumers.place.load().unit} * kUnit;
   wanted_ = queued >= kLongQueueBytes ? kLongQueueSegment
                                       : std::clamp(2 * before, kFirstBytes, kUsualBytes);
-  wanted_ = std::max(wanted_, std::bit_ceil(sizeof(Segment) + units * kUnit));
+  least_ = std::bit_ceil(sizeof(Segment) + units * kUnit);
+  wanted_ = std::max(wanted_, least_);
 }
 
 void SpareSegment::obtain(QueueObject& queue) {
@@ -80,8 +82,17 @@ void SpareSegment::obtain(QueueObject& queue) {
     if (bytes >= wanted_ && (bytes <= kUsualBytes || wanted_ > kUsualBytes)) return;
     free();
   }
-  segment_ = static_cast<Segment*>(memory::allocate(wanted_));
-  segment_->units = static_cast<std::uint32_t>((wanted_ - sizeof(Segment)) / kUnit);
+  try {
+    allocate(wanted_);
+  } catch (const MemoryError&) {
+    // What is left of the last mebibytes may still do.
+    allocate(least_);
+  }
+}
+
+void SpareSegment::allocate(std::size_t bytes) {
+  segment_ = static_cast<Segment*>(memory::allocate(bytes));
+  segment_->units = static_cast<std::uint32_t>((bytes - sizeof(Segment)) / kUnit);
 }
 
 Segment& SpareSegment::link(QueueObject& queue, Place tail) noexcept {

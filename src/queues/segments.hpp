@@ -29,10 +29,12 @@ class SpareSegment {
   Segment& link(QueueObject& queue, Place tail) noexcept;
 
  private:
+  void allocate(std::size_t bytes);
   void free() noexcept;
 
   Segment* segment_ = nullptr;
-  std::size_t wanted_ = 0;  // bytes with the segment's head
+  std::size_t wanted_ = 0;  // bytes with the segment's head, as below
+  std::size_t least_ = 0;
 };
 
 /// The segment with room for a frame at `tail`, or null. REQUIRES: the producers' lock.

@@ -16,11 +16,14 @@ class LocalQueue;
 
 namespace multiprocessing::detail {
 
-/// Shared memory for one large message, which is encoded straight into it.
+class ByteQueue;
+
+/// Shared memory for one large message, or one with handles; what encodes into it saves a copy.
 class Draft {
  public:
-  /// THROWS: MemoryError.
-  Draft(std::size_t bytes, Fingerprint type);
+  /// Gives the consumers of a queue that holds much a moment to catch up. THROWS: MemoryError.
+  Draft(const ByteQueue& queue, std::size_t bytes, Fingerprint type,
+        std::span<const Handle> handles = {});
   Draft(const Draft&) = delete;
   Draft& operator=(const Draft&) = delete;
   ~Draft();
@@ -80,11 +83,13 @@ class ByteQueue {
   Handle handle_;  // owns what `local_` points to
 
  private:
+  friend class Draft;
+
   static constexpr std::size_t kInlineMax = 16 * 1024;  // longer messages get a Draft
   static constexpr std::size_t kBufferBytes = 4096;
 
   template <class T> void put_large(const T& value, std::size_t bytes, Timeout timeout) const {
-    Draft draft(bytes, fingerprint<T>());
+    Draft draft(*this, bytes, fingerprint<T>());
     Encoder encoder(draft.room());
     encode(encoder, value);
     const bool complete = encoder.in_place() && encoder.size() == bytes &&

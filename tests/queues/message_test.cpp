@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: BSL-1.0
+// What may be put into a queue, and how it comes out.
+#include <boost/serialization/string.hpp>
+
+#include <list>
+#include <map>
+#include <memory>
+#include <multiprocessing/synchronize.hpp>
+#include <numeric>
+#include <optional>
+#include <set>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "fresh_program.hpp"
+#include "long_form.hpp"
+#include "queue_test.hpp"
+
+namespace {
+
+FRESH_SCENARIO(full_segment) {
+  const mp::Queue<std::string> q;
+  const auto text = [](int i) { return std::string(static_cast<std::size_t>(i % 40'000), 'x'); };
+  int put = 0;
+  try {
+    for (;; ++put) q.put(text(put));
+  } catch (const mp::MemoryError& error) {
+    if (std::string(error.what()).find("set_segment_limit") == std::string::npos) return 1;
+  }
+  if (put < 100 || q.qsize() != static_cast<std::size_t>(put)) return 2;
+  for (int i = 0; i < put; ++i) {
+    if (q.get_nowait() != text(i)) return 3;
+  }
+  for (int i = 0; i < put / 2; ++i) q.put(text(i));
+  return q.qsize() == static_cast<std::size_t>(put / 2) ? 0 : 4;
+}
+
+}  // namespace
+
+namespace multiprocessing::test {
+namespace {
+
+struct Task {
+  int id;
+  std::string name;
+  std::vector<double> weights;
+  bool operator==(const Task&) const = default;
+};
+
+class Named {
+ public:
+  Named() = default;
+  explicit Named(std::string name) : name_(std::move(name)) {}
+  [[nodiscard]] const std::string& name() const { return name_; }
+
+ private:
+  friend class boost::serialization::access;
+  template <class Archive> void serialize(Archive& archive, unsigned) {
+    if (name_ == "unspeakable") throw std::runtime_error("the name is unspeakable");
+    archive& name_;
+  }
+  std::string name_;
+};
+
+template <class T> T through_a_queue(const T& value) {
+  const mp::Queue<T> q;
+  q.put(value);
+  T got = q.get();
+  EXPECT_TRUE(q.empty());
+  return got;
+}
+
+TEST_F(QueueTest, EveryKindOfMessageComesOutAsItWentIn) {
+  EXPECT_EQ(through_a_queue(7), 7);
+  EXPECT_EQ(through_a_queue(2.5), 2.5);
+  EXPECT_EQ(through_a_queue(std::string("text")), "text");
+  EXPECT_EQ(through_a_queue(std::map<std::string, int>{{"data", 42}}),
+            (std::map<std::string, int>{{"data", 42}}));
+  EXPECT_EQ(through_a_queue(std::optional<int>()), std::nullopt);
+  EXPECT_EQ(through_a_queue(std::variant<int, std::string>("b")),
+            (std::variant<int, std::string>("b")));
+  EXPECT_EQ(through_a_queue(std::list<std::set<int>>{{1, 2}, {}}),
+            (std::list<std::set<int>>{{1, 2}, {}}));
+  const Task task{3, "name", {1, 2, 3}};
+  EXPECT_EQ(through_a_queue(task), task);
+  EXPECT_EQ(through_a_queue(Named("own")).name(), "own");
+}
+
+TEST_F(QueueTest, MessagesOfEveryLengthComeOutWhole) {
+  const mp::Queue<std::string> q;
+  std::vector<std::size_t> lengths(300);
+  std::iota(lengths.begin(), lengths.end(), 0U);
+  // Around the ends of: what lies in the queue itself, its segments, the arena's blocks and chunks.
+  for (const std::size_t edge : {4096U, 16384U, 65536U, 131072U, 1048576U}) {
+    for (std::size_t length = edge - 100; length <= edge + 20; length += 4) {
+      lengths.push_back(length);
+    }
+  }
+  const auto text = [](std::size_t n) { return std::string(n, static_cast<char>('a' + n % 23)); };
+  for (const std::size_t length : lengths) {
+    q.put(text(length));
+    ASSERT_EQ(q.get(), text(length)) << length;
+  }
+  for (const std::size_t length : lengths) q.put(text(length));
+  for (const std::size_t length : lengths) ASSERT_EQ(q.get(), text(length)) << length;
+}
+
+TEST_F(QueueTest, ALongMessageThatCannotBeMeasuredBeforehandComesOutWhole) {
+  EXPECT_EQ(through_a_queue(Named(std::string(300'000, 'x'))).name(), std::string(300'000, 'x'));
+}
+
+TEST_F(QueueTest, WhatSerialisationThrowsIsThrownByPut) {
+  const mp::Queue<Named> q;
+  EXPECT_THROW(q.put(Named("unspeakable")), std::runtime_error);
+  EXPECT_TRUE(q.empty());
+  q.put(Named("fine"));
+  EXPECT_EQ(q.get().name(), "fine");
+}
+
+TEST_F(QueueTest, AMessageOfAnotherTypeIsATypeErrorAndNotLost) {
+  const mp::Queue<std::string> strings;
+  const auto numbers = same_as<mp::Queue<int>>(strings);
+  for (const std::size_t length : {3, 100'000}) {
+    strings.put(std::string(length, 'a'));
+    numbers.put(5);
+    for (int i = 0; i < 2; ++i) {
+      try {
+        static_cast<void>(numbers.get());
+        ADD_FAILURE();
+      } catch (const mp::TypeError& error) {
+        EXPECT_NE(std::string(error.what()).find("std::string"), std::string::npos) << error.what();
+        EXPECT_NE(std::string(error.what()).find("int"), std::string::npos) << error.what();
+      }
+    }
+    EXPECT_EQ(strings.get(), std::string(length, 'a'));
+    EXPECT_EQ(numbers.get(), 5);
+  }
+}
+
+TEST_F(QueueTest, AQueueTravelsInAMessageAndOutlivesItsMaker) {
+  const mp::Queue<mp::Queue<int>> q;
+  EXPECT_EQ(in_child([&] {
+              const mp::Queue<int> inner(3);
+              inner.put(1);
+              q.put(inner);
+            }),
+            0);
+  const mp::Queue<int> inner = q.get();
+  EXPECT_EQ(inner.get(), 1);
+  inner.put(2);
+  inner.put(3);
+  inner.put(4);
+  EXPECT_TRUE(inner.full());
+}
+
+TEST_F(QueueTest, HandlesTravelInsideOtherThings) {
+  const mp::Queue<std::map<std::string, mp::Lock>> q;
+  mp::Lock lock;
+  q.put({{"a", lock}, {"b", mp::Lock()}});
+  auto got = q.get();
+  EXPECT_TRUE(lock.acquire());
+  EXPECT_FALSE(got.at("a").acquire(false));
+  EXPECT_TRUE(got.at("b").acquire(false));
+}
+
+TEST_F(QueueTest, AHandleThatNobodyTookIsLetGoWithItsQueue) {
+  const mp::Queue<mp::Queue<mp::Lock>> outer;
+  const mp::Queue<mp::Lock> inner;
+  inner.put(mp::Lock());
+  outer.put(inner);
+}
+
+TEST_F(QueueTest, AnUnboundedQueueGrowsAndGivesMemoryBack) {
+  const mp::Queue<std::string> q;
+  constexpr int kMessages = 200'000;
+  const std::string text(100, 'x');
+  const std::size_t before = memory::usage().blocks;
+  for (int i = 0; i < kMessages; ++i) q.put(text);
+  EXPECT_EQ(q.qsize(), static_cast<std::size_t>(kMessages));
+  EXPECT_GT(memory::usage().blocks, before + 10);
+  for (int i = 0; i < kMessages; ++i) ASSERT_EQ(q.get(), text);
+  EXPECT_LE(memory::usage().blocks, before + 2);
+}
+
+TEST(QueueLimit, AFullSegmentIsAMemoryErrorAndNothingIsLost) {
+  const Watchdog watchdog(60s);
+  EXPECT_EQ(::test::run_fresh("full_segment", {"MULTIPROCESSING_SEGMENT_LIMIT=16777216"}), 0);
+}
+
+TEST_F(QueueTest, AMessageMayBeLargerThan32BitsCanSay) {
+  if (!long_form()) return;
+  const std::size_t length = (std::size_t{1} << 32) + 5;
+  const mp::Queue<std::string> q;
+  Child child([&] {
+    const std::string got = q.get();
+    return got.size() == length && got.front() == 'a' && got.back() == 'z' &&
+           got.find_first_not_of('m', 1) == length - 1;
+  });
+  {
+    std::string text(length, 'm');
+    text.front() = 'a';
+    text.back() = 'z';
+    q.put(text);
+  }
+  EXPECT_EQ(child.wait(), 0);
+}
+
+}  // namespace
+}  // namespace multiprocessing::test
