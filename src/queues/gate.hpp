@@ -28,7 +28,8 @@ class Gate {
     }
   }
 
-  [[nodiscard]] bool has_sleepers() const noexcept { return sleepers(word_.load()) != 0; }
+  /// Not below the true number.
+  [[nodiscard]] std::uint32_t sleepers() const noexcept { return sleepers(word_.load()); }
 
   /// Call after a change, with a full barrier between the two.
   void notify_one() noexcept {

@@ -2,11 +2,31 @@
 #include "queues/ledger.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <iterator>
 #include <string>
 
 namespace multiprocessing::queues {
+
+template <class Visit> bool Ledger::visit_accounts(const Visit& visit) const {
+  for (std::size_t word = 0; word < std::size(used_); ++word) {
+    std::uint64_t bits = used_[word].load(std::memory_order_acquire);
+    for (; bits != 0; bits &= bits - 1) {
+      const std::size_t slot = word * 64 + static_cast<std::size_t>(std::countr_zero(bits));
+      const std::uint64_t seen = accounts_[slot].load(std::memory_order_relaxed);
+      if (count_in(seen) != 0 && visit(slot, seen)) return true;
+    }
+  }
+  return false;
+}
+
+void Ledger::set_used(std::size_t slot, bool used) noexcept {
+  std::atomic<std::uint64_t>& word = used_[slot / 64];
+  const std::uint64_t bit = std::uint64_t{1} << slot % 64;
+  const std::uint64_t seen = word.load(std::memory_order_relaxed);
+  word.store(used ? seen | bit : seen & ~bit, std::memory_order_release);
+}
 
 void Ledger::note(std::size_t slot, std::uint64_t value, std::uint32_t new_done,
                   std::uint32_t new_lost) noexcept {
@@ -52,6 +72,7 @@ void Ledger::will_take(QueueObject& queue, Place head) noexcept {
   if (other)
     write_off(slot, put_so_far(queue));  // of a dead process: nobody else has had this slot
   const std::uint32_t count = other ? 0 : count_in(seen);
+  if (count == 0) set_used(slot, true);
   note(slot, account(self, count + 1), done.load(std::memory_order_relaxed),
        lost.load(std::memory_order_relaxed));
   redo_.at.store(head, std::memory_order_relaxed);
@@ -64,10 +85,12 @@ std::size_t Ledger::account_to_relieve() const noexcept {
   const std::uint64_t seen = accounts_[own].load(std::memory_order_relaxed);
   if (count_in(seen) != 0 && serial_in(seen) == self) return own;
   // Another process's item, passed on by other means; if nobody has any, one not taken yet.
-  for (std::size_t slot = 0; slot < memory::kSlots; ++slot) {
-    if (count_in(accounts_[slot].load(std::memory_order_relaxed)) != 0) return slot;
-  }
-  return own;
+  std::size_t found = own;
+  visit_accounts([&](std::size_t slot, std::uint64_t) {
+    found = slot;
+    return true;
+  });
+  return found;
 }
 
 bool Ledger::mark_done(std::uint32_t put) noexcept {
@@ -78,6 +101,7 @@ bool Ledger::mark_done(std::uint32_t put) noexcept {
   note(slot, count == 0 ? seen : account(serial_in(seen), count - 1),
        done.load(std::memory_order_relaxed) + 1, lost.load(std::memory_order_relaxed));
   arm_and_apply();
+  if (count == 1) set_used(slot, false);
   return true;
 }
 
@@ -94,20 +118,19 @@ void Ledger::write_off(std::size_t slot, std::uint32_t put) noexcept {
   note(slot, 0, done.load(std::memory_order_relaxed) + count,
        lost.load(std::memory_order_relaxed) + count);
   arm_and_apply();
+  set_used(slot, false);
 }
 
 void Ledger::write_off_dead(std::uint32_t put) noexcept {
-  for (std::size_t slot = 0; slot < memory::kSlots; ++slot) {
-    const std::uint64_t seen = accounts_[slot].load(std::memory_order_relaxed);
-    if (count_in(seen) != 0 && memory::dead(serial_in(seen))) write_off(slot, put);
-  }
+  visit_accounts([&](std::size_t slot, std::uint64_t seen) {
+    if (memory::dead(serial_in(seen))) write_off(slot, put);
+    return false;
+  });
 }
 
 bool Ledger::has_dead_taker() const noexcept {
-  return std::any_of(std::begin(accounts_), std::end(accounts_), [](const Account& account) {
-    const std::uint64_t seen = account.load(std::memory_order_relaxed);
-    return count_in(seen) != 0 && memory::dead(serial_in(seen));
-  });
+  return visit_accounts(
+      [](std::size_t, std::uint64_t seen) { return memory::dead(serial_in(seen)); });
 }
 
 }  // namespace multiprocessing::queues

@@ -61,6 +61,9 @@ struct Ledger {
     return static_cast<std::uint32_t>(value);
   }
 
+  /// Calls visit(slot, account) for each account that holds something, until it says true.
+  template <class Visit> bool visit_accounts(const Visit& visit) const;
+  void set_used(std::size_t slot, bool used) noexcept;
   void note(std::size_t slot, std::uint64_t value, std::uint32_t new_done,
             std::uint32_t new_lost) noexcept;
   void arm_and_apply() noexcept;
@@ -77,6 +80,8 @@ struct Ledger {
     PlaceWord at;  ///< kIfTaken: void unless the consumers' place has moved on from here
   } redo_;
   Account accounts_[memory::kSlots];
+  // A bit for each account that is not empty, and maybe for some that are.
+  std::atomic<std::uint64_t> used_[memory::kSlots / 64];
 };
 
 struct JoinableQueueObject : QueueObject {
