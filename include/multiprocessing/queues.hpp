@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <multiprocessing/detail/byte_queue.hpp>
 #include <multiprocessing/errors.hpp>
+#include <multiprocessing/object.hpp>
 #include <multiprocessing/timeout.hpp>
 #include <utility>
 

@@ -16,30 +16,34 @@ class Patience {
   template <class Ready>
   bool wait(Gate& gate, const Ready& ready, const os::Deadline& deadline) noexcept {
     if (deadline.at_ns() == 0) return ready();
-    os::Spin spin(limit_ns_.load(std::memory_order_relaxed));
-    while (spin.again()) {
-      if (!ready()) continue;
-      spinning_paid();
-      return true;
+    if (const std::int64_t limit_ns = limit(); limit_ns != 0) {
+      os::Spin spin(limit_ns);
+      while (spin.again()) {
+        if (!ready()) continue;
+        limit_ns_.store(kMostNs, std::memory_order_relaxed);
+        return true;
+      }
+      limit_ns_.store(limit_ns > kLeastNs ? limit_ns / 2 : 0, std::memory_order_relaxed);
     }
-    spinning_was_vain();
     return gate.wait(ready, deadline);
   }
 
  private:
-  static constexpr std::int64_t kMostNs = 10'000;
+  static constexpr std::int64_t kMostNs = 10'000;  // about what falling asleep and waking costs
   static constexpr std::int64_t kLeastNs = 1'000;
+  static constexpr std::uint32_t kWaitsToTryAgain = 32;
 
-  void spinning_paid() noexcept {
-    const std::int64_t now = limit_ns_.load(std::memory_order_relaxed);
-    if (now < kMostNs) limit_ns_.store(now * 2, std::memory_order_relaxed);
-  }
-  void spinning_was_vain() noexcept {
-    const std::int64_t now = limit_ns_.load(std::memory_order_relaxed);
-    if (now > kLeastNs) limit_ns_.store(now / 2, std::memory_order_relaxed);
+  // Where looking was in vain for long it is tried again now and then: the others may be quicker.
+  std::int64_t limit() noexcept {
+    const std::int64_t limit_ns = limit_ns_.load(std::memory_order_relaxed);
+    if (limit_ns != 0) return limit_ns;
+    const std::uint32_t waits = waits_.load(std::memory_order_relaxed) + 1;
+    waits_.store(waits, std::memory_order_relaxed);
+    return waits % kWaitsToTryAgain == 0 ? kMostNs / 2 : 0;
   }
 
   std::atomic<std::int64_t> limit_ns_{kMostNs};
+  std::atomic<std::uint32_t> waits_{0};
 };
 
 }  // namespace multiprocessing::queues

@@ -138,6 +138,33 @@ TEST_F(QueueTest, AMessageOfAnotherTypeIsATypeErrorAndNotLost) {
   }
 }
 
+TEST_F(QueueTest, TheDefaultQueueCarriesWhatPythonHas) {
+  const mp::Queue<> q;
+  q.put(1);
+  q.put("two");
+  q.put(nullptr);
+  q.put(mp::Object::list({1, "two", nullptr}));
+  q.put({});
+  EXPECT_EQ(q.get().as<int>(), 1);
+  EXPECT_EQ(q.get(), "two");
+  EXPECT_TRUE(q.get().is_none());
+  EXPECT_EQ(q.get().repr(), "[1, 'two', None]");
+  EXPECT_TRUE(q.get().is_none());
+}
+
+TEST_F(QueueTest, WhatHasACounterpartInPythonIsReadAsObjectAndBack) {
+  const mp::Queue<> objects;
+  const auto maps = same_as<mp::Queue<std::map<std::string, int>>>(objects);
+  maps.put({{"a", 1}});
+  EXPECT_EQ(objects.get().repr(), "{'a': 1}");
+  objects.put(mp::Object::dict({{"b", 2}}));
+  EXPECT_EQ(maps.get(), (std::map<std::string, int>{{"b", 2}}));
+  const auto texts = same_as<mp::Queue<std::string>>(objects);
+  objects.put(std::string(100'000, 'x'));
+  EXPECT_THROW(static_cast<void>(maps.get()), mp::TypeError);
+  EXPECT_EQ(texts.get(), std::string(100'000, 'x'));
+}
+
 TEST_F(QueueTest, AQueueTravelsInAMessageAndOutlivesItsMaker) {
   const mp::Queue<mp::Queue<int>> q;
   EXPECT_EQ(in_child([&] {
