@@ -121,7 +121,7 @@ TEST_F(QueueTest, WhatSerialisationThrowsIsThrownByPut) {
 TEST_F(QueueTest, AMessageOfAnotherTypeIsATypeErrorAndNotLost) {
   const mp::Queue<std::string> strings;
   const auto numbers = same_as<mp::Queue<int>>(strings);
-  for (const std::size_t length : {3, 100'000}) {
+  for (const std::size_t length : {std::size_t{3}, std::size_t{100'000}}) {
     strings.put(std::string(length, 'a'));
     numbers.put(5);
     for (int i = 0; i < 2; ++i) {
