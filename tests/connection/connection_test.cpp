@@ -73,6 +73,14 @@ TEST(Connection, ATypedMessageIsReceivedAsObjectAndTheOtherWay) {
   EXPECT_EQ(reader.recv<int>(), 7);
 }
 
+TEST(Connection, LiteralsArriveAsStringsInTuplesToo) {
+  auto [reader, writer] = Pipe(false);
+  writer.send(std::make_tuple(123, "Hallo Pipe!"));
+  writer.send(std::make_pair("one", 1));
+  EXPECT_EQ((reader.recv<std::tuple<int, std::string>>()), std::tuple(123, "Hallo Pipe!"));
+  EXPECT_EQ(reader.recv(), Object::tuple({"one", 1}));
+}
+
 TEST(Connection, AnotherTypeIsATypeErrorAndTheMessageStays) {
   auto [reader, writer] = Pipe(false);
   writer.send(std::string("text"));

@@ -26,7 +26,9 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <type_traits>
+#include <utility>
 
 namespace multiprocessing::detail {
 
@@ -36,13 +38,21 @@ template <class T>
 concept Message = std::is_object_v<T> && !std::is_array_v<T> && !std::is_const_v<T> &&
                   !std::is_volatile_v<T> && kVerdict<T>.message;
 
+template <class T> struct MessageType {
+  using type = std::conditional_t<std::is_convertible_v<T, std::string_view> &&
+                                      (std::is_pointer_v<T> || std::is_same_v<T, std::string_view>),
+                                  std::string, T>;
+};
+template <class... Ts> struct MessageType<std::tuple<Ts...>> {
+  using type = std::tuple<typename MessageType<Ts>::type...>;
+};
+template <class A, class B> struct MessageType<std::pair<A, B>> {
+  using type = std::pair<typename MessageType<A>::type, typename MessageType<B>::type>;
+};
+
 /// What travels for an argument of type T: T without reference and cv; a string literal, a char
-/// array, char* and std::string_view become std::string.
-template <class T>
-using message_type_t = std::conditional_t<std::is_convertible_v<T, std::string_view> &&
-                                              (std::is_pointer_v<std::decay_t<T>> ||
-                                               std::is_same_v<std::decay_t<T>, std::string_view>),
-                                          std::string, std::decay_t<T>>;
+/// array, char* and std::string_view become std::string, in tuples and pairs too.
+template <class T> using message_type_t = typename MessageType<std::decay_t<T>>::type;
 
 /// T's fingerprint. Where it is used, T is also known by name in this process (for error messages
 /// and for messages that are received as Object), from before main on.
