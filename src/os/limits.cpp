@@ -2,6 +2,7 @@
 #include "os/limits.hpp"
 
 #include <sched.h>
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,6 +16,16 @@
 namespace multiprocessing::os {
 namespace {
 
+// Whether `word` is one of a list with commas.
+bool has_word(std::string_view list, std::string_view word) {
+  while (!list.empty()) {
+    const auto end = std::min(list.find(','), list.size());
+    if (list.substr(0, end) == word) return true;
+    list.remove_prefix(std::min(end + 1, list.size()));
+  }
+  return false;
+}
+
 // Calls visit(folder, is_version_2) for this program's group and every one above it. Version 2
 // ("0::/a/b") limits at every level up to the root; version 1 ("4:cpu,cpuacct:/a/b") in its own
 // tree. Where a container sees its own group as the root, only the root's files are there.
@@ -25,10 +36,10 @@ void for_each_group(const ControlGroups& groups, std::string_view controller, Vi
     const auto first = line.find(':');
     const auto second = line.find(':', first + 1);
     if (second == std::string::npos) continue;
-    const std::string controllers = "," + line.substr(first + 1, second - first - 1) + ",";
+    const std::string controllers = line.substr(first + 1, second - first - 1);
     const bool v2 = line.starts_with("0::");
-    if (!v2 && controllers.find("," + std::string(controller) + ",") == std::string::npos) continue;
-    const std::string root = v2 ? groups.root : groups.root + "/" + std::string(controller);
+    if (!v2 && !has_word(controllers, controller)) continue;
+    const std::string root = v2 ? groups.root : fmt::format("{}/{}", groups.root, controller);
     for (std::string group = line.substr(second + 1); group.size() > 1;
          group.erase(group.rfind('/'))) {
       visit(root + group, v2);
