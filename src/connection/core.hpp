@@ -2,71 +2,80 @@
 // What all copies of a Connection in one process share.
 //
 // Messages that were received but not taken (another type was asked for) wait here, in this
-// process alone. The short sections that guard the fields are under one lock for all connections,
-// which is held across fork, so that a child never finds it taken.
+// process alone; a forked child does not get its parent's.
 #pragma once
+#include <atomic>
+#include <cstdint>
 #include <deque>
-#include <memory>
 #include <multiprocessing/connection.hpp>
 #include <optional>
 #include <span>
-#include <vector>
+#include <string>
+#include <utility>
 
-#include "connection/packet.hpp"
-#include "connection/pipe_state.hpp"
-#include "memory/object.hpp"
 #include "os/clock.hpp"
-#include "os/fd.hpp"
+#include "os/fork_mutex.hpp"
+#include "os/guarded_fd.hpp"
 
 namespace multiprocessing::detail {
 
 class ConnectionCore {
  public:
-  ConnectionCore(os::Fd fd, memory::Handle pipe, unsigned end, bool readable, bool writable);
+  ConnectionCore(os::Fd fd, bool readable, bool writable) noexcept
+      : fd_(std::move(fd)), readable_(readable), writable_(writable) {}
+  virtual ~ConnectionCore() = default;
+
+  static ConnectionCore& of(const Connection& c);
   static Connection connection(std::shared_ptr<ConnectionCore> core) {
     return Connection(std::move(core));
   }
 
-  static bool pending_in(const Connection& c) { return c.core_->has_pending(); }
-
   void send(Fingerprint type, std::span<const std::byte> bytes, std::span<const Handle> handles,
             std::span<const int> descriptors);
-  Incoming receive();
+  /// The next message. One of more than `limit` bytes ends the reading at this end (EMSGSIZE).
+  Incoming receive(const char* call, std::optional<std::size_t> limit = {});
   void give_back(Incoming&& message);
   bool poll(const os::Deadline& deadline);
   [[nodiscard]] bool has_pending();
 
   [[nodiscard]] int fileno();
   void close();
-  [[nodiscard]] bool closed();
-  [[nodiscard]] bool readable() const noexcept { return readable_; }
+  [[nodiscard]] bool closed() const noexcept { return fd_.closed(); }
+  [[nodiscard]] bool readable() const noexcept { return readable_.load(std::memory_order_relaxed); }
   [[nodiscard]] bool writable() const noexcept { return writable_; }
 
-  void travel(Encoder& encoder);
-  static std::shared_ptr<ConnectionCore> arrive(Decoder& decoder);
+  /// Writes what another process needs to have this end too.
+  virtual void travel(Encoder& encoder) = 0;
+
+ protected:
+  struct Outgoing {
+    Fingerprint type;
+    std::span<const std::byte> bytes;
+    std::span<const Handle> handles;
+    std::span<const int> descriptors;
+  };
+  virtual void send_on(int fd, const Outgoing& message) = 0;
+  virtual void receive_on(int fd, Incoming& message, std::optional<std::size_t> limit) = 0;
+
+  /// Throws std::system_error that names this connection.
+  [[noreturn]] void fail(int error, const std::string& what) const;
+  /// What a message too long does: this end reads no more, and is closed if it cannot write.
+  void end_reading() noexcept;
+  [[noreturn]] void refuse(std::uint64_t bytes, std::size_t limit);
 
  private:
-  enum class For { kAnything, kReading, kWriting };
-  // Closed with the last call that still uses it.
-  using SharedFd = std::shared_ptr<os::Fd>;
+  enum class For { kReading, kWriting };
+  [[nodiscard]] os::GuardedFd::Use use(const char* call, For purpose);
+  [[nodiscard]] bool take_pending(Incoming& message);
+  void drop_parents_pending() noexcept;
 
-  [[nodiscard]] SharedFd fd_for(const char* call, For purpose);
-  [[nodiscard]] connection::PipeState& pipe() const noexcept {
-    return pipe_.as<connection::PipeState>();
-  }
-  void send_packets(int fd, connection::PacketHeader header, std::span<const std::byte> bytes,
-                    std::span<const int> descriptors);
-  [[nodiscard]] std::optional<Incoming> take_pending();
-  [[nodiscard]] bool receive_first(int fd, Incoming& message, connection::PacketHeader& header);
-  void receive_rest(int fd, Incoming& message, const connection::PacketHeader& header);
-  void await_rest(int fd, const connection::PacketHeader& header);
-
-  SharedFd fd_;  // null once closed
-  const memory::Handle pipe_;
-  const unsigned end_;  // 0 or 1: which of the pipe's locks are this end's
-  const bool readable_;
+  os::GuardedFd fd_;
+  std::atomic<bool> readable_;
   const bool writable_;
-  std::deque<Incoming> pending_;
+  std::atomic<bool> any_pending_{false};
+  os::ForkMutex pending_mutex_;
+  std::deque<Incoming> pending_;          // guarded by pending_mutex_
+  std::uint32_t pending_generation_ = 0;  // guarded: the process that received what is pending
 };
 
 }  // namespace multiprocessing::detail

@@ -32,13 +32,16 @@ void Incoming::GiveBack::operator()(Buffer* buffer) const noexcept {
 }
 
 Incoming::Incoming() = default;
+
 Incoming::Incoming(Incoming&& other) noexcept
     : type(other.type),
       bytes(std::exchange(other.bytes, {})),
       handles(std::move(other.handles)),
       descriptors(std::exchange(other.descriptors, {})),
       buffer_(std::move(other.buffer_)),
-      whole_(std::move(other.whole_)) {}
+      whole_(std::move(other.whole_)),
+      converted_(std::move(other.converted_)),
+      as_sent_(std::exchange(other.as_sent_, {})) {}
 
 Incoming& Incoming::operator=(Incoming&& other) noexcept {
   std::swap(type, other.type);
@@ -47,6 +50,8 @@ Incoming& Incoming::operator=(Incoming&& other) noexcept {
   std::swap(descriptors, other.descriptors);
   std::swap(buffer_, other.buffer_);
   std::swap(whole_, other.whole_);
+  std::swap(converted_, other.converted_);
+  std::swap(as_sent_, other.as_sent_);
   return *this;
 }
 
@@ -64,17 +69,43 @@ std::span<std::byte> Incoming::buffer() {
   return buffer_->bytes;
 }
 
+void Incoming::assign(std::vector<std::byte> whole) {
+  whole_ = std::move(whole);
+  bytes = whole_;
+  buffer_.reset();
+}
+
 void Incoming::keep() {
+  read_as_sent();
   if (buffer_ == nullptr) return;
   whole_.assign(bytes.begin(), bytes.end());
   bytes = whole_;
   buffer_.reset();
 }
 
-void Incoming::assign(std::vector<std::byte> whole) {
-  whole_ = std::move(whole);
-  bytes = whole_;
-  buffer_.reset();
+std::vector<std::byte> Incoming::take_bytes() {
+  if (bytes.data() == whole_.data() && bytes.size() == whole_.size()) return std::move(whole_);
+  return {bytes.begin(), bytes.end()};
+}
+
+void Incoming::read_as(Fingerprint other, std::size_t front) noexcept {
+  as_sent_ = bytes;
+  bytes = bytes.subspan(front);
+  type = other;
+}
+
+void Incoming::read_as(Fingerprint other, std::vector<std::byte> converted) {
+  converted_ = std::move(converted);
+  as_sent_ = bytes;
+  bytes = converted_;
+  type = other;
+}
+
+void Incoming::read_as_sent() noexcept {
+  if (as_sent_.data() == nullptr) return;
+  bytes = std::exchange(as_sent_, {});
+  type = 0;
+  converted_ = {};
 }
 
 }  // namespace multiprocessing::detail

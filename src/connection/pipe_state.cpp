@@ -6,62 +6,82 @@
 namespace multiprocessing::connection {
 namespace {
 
+using memory::Handle;
+using memory::ObjectHeader;
 using memory::Offset;
 
-struct Bag : memory::ObjectHeader {
+struct BagObject : ObjectHeader {
+  // A pipe in a bag of its own would keep itself alive for ever; it needs no other reference than
+  // its end that the message comes out of.
+  static constexpr Offset kThePipeItself = 0;
+
   std::uint64_t count;
   Offset handles[1];
 };
 
-void empty(memory::ObjectHeader& object) {
-  auto& bag = static_cast<Bag&>(object);
+BagObject& contents(const Handle& bag) { return static_cast<BagObject&>(bag.as<ObjectHeader>()); }
+
+void empty(ObjectHeader& object) {
+  auto& bag = static_cast<BagObject&>(object);
   for (std::uint64_t i = 0; i < bag.count; ++i) {
-    memory::unpin(*memory::at_as<memory::ObjectHeader>(bag.handles[i]), &bag);
+    if (bag.handles[i] == BagObject::kThePipeItself) continue;
+    memory::unpin(*memory::at_as<ObjectHeader>(bag.handles[i]), &bag);
   }
 }
 
 // The bags' references to the pipe end with its block, a moment after this.
-void abandon(memory::ObjectHeader& object) {
+void abandon(ObjectHeader& object) {
   if (static_cast<PipeState&>(object).bags.load() != 0) memory::request_sweep();
 }
 
-}  // namespace
-
-void register_finalizers() noexcept {
+// Before main, for a process that has no pipe may still have to clean up after one that had.
+[[maybe_unused]] const bool finalizers_registered = [] {
   memory::register_finalizer(memory::ObjectKind::kBag, empty);
   memory::register_finalizer(memory::ObjectKind::kConnection, abandon);
-}
+  return true;
+}();
 
-Offset pack(PipeState& pipe, std::span<const memory::Handle> handles) {
-  const std::size_t bytes = sizeof(Bag) + handles.size() * sizeof(Offset);
+}  // namespace
+
+Bag::Bag(PipeState& pipe, std::span<const Handle> handles) : pipe_(pipe) {
+  if (handles.empty()) return;
+  const std::size_t bytes = sizeof(BagObject) + handles.size() * sizeof(Offset);
   const auto leave_zero = [](void*, void*) {};
-  const memory::Handle handle =
-      memory::create_object(memory::ObjectKind::kBag, bytes, leave_zero, nullptr);
-  Bag& bag = handle.as<Bag>();
-  for (const memory::Handle& one : handles) {
-    bag.handles[bag.count] = memory::offset_of(one.get());
+  object_ = memory::create_object(memory::ObjectKind::kBag, bytes, leave_zero, nullptr);
+  BagObject& bag = contents(object_);
+  for (const Handle& handle : handles) {
+    auto& object = handle.as<ObjectHeader>();
+    const bool itself = &object == static_cast<ObjectHeader*>(&pipe);
+    bag.handles[bag.count] = itself ? BagObject::kThePipeItself : memory::offset_of(&object);
     // Counted before it is pinned: who empties the bag lets go of what is counted, pinned or not.
     ++bag.count;
-    memory::pin(one.as<memory::ObjectHeader>(), &bag);
+    if (!itself) memory::pin(object, &bag);
   }
   pipe.bags.fetch_add(1);
   memory::pin(bag, &pipe);
-  return memory::offset_of(&bag);
 }
 
-std::vector<memory::Handle> unpack(PipeState& pipe, Offset at) {
-  const memory::Handle handle = memory::adopt(at);
-  const Bag& bag = handle.as<Bag>();
-  std::vector<memory::Handle> handles;
+Bag::~Bag() {
+  if (!object_ || sent_) return;
+  // The receiver may have taken it, and failed later: then this does nothing.
+  memory::unpin(object_.as<ObjectHeader>(), &pipe_);
+}
+
+Offset Bag::offset() const noexcept { return memory::offset_of(object_.get()); }
+
+std::vector<Handle> unpack(const Handle& pipe, Offset at) {
+  const Handle object = memory::adopt(at);
+  const BagObject& bag = contents(object);
+  std::vector<Handle> handles;
   handles.reserve(bag.count);
-  for (std::uint64_t i = 0; i < bag.count; ++i) handles.push_back(memory::adopt(bag.handles[i]));
-  discard(pipe, at);
+  for (std::uint64_t i = 0; i < bag.count; ++i) {
+    const Offset handle = bag.handles[i];
+    handles.push_back(handle == BagObject::kThePipeItself ? pipe : memory::adopt(handle));
+  }
+  auto& state = static_cast<PipeState&>(pipe.as<ObjectHeader>());
+  memory::unpin(object.as<ObjectHeader>(), &state);
+  state.bags.fetch_sub(1);
   return handles;
-}
-
-void discard(PipeState& pipe, Offset at) noexcept {
-  memory::unpin(*memory::at_as<memory::ObjectHeader>(at), &pipe);
-  pipe.bags.fetch_sub(1);
 }
 
 }  // namespace multiprocessing::connection

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSL-1.0
-// What the ends of a Pipe share, in all processes: locks, and the handles in flight.
+// What the ends of a Pipe share, in all processes, for the sake of handles in flight.
 //
 // Messages are in the kernel's buffers, which keep no shared object alive. Handles in a message
 // therefore ride in a bag, an object that the pipe keeps alive until the receiver has taken what
 // is in it.
 //
-// Death: a receiver that dies before it let go of the bag, and a message that is never received,
-// leave a bag that ends with the pipe. The locks are held by processes and taken over.
+// Death: a sender that dies before its message is under way, a receiver that dies after it took the
+// message out of the kernel's buffer, and a message that is never received leave a bag that ends
+// with the pipe. All else that a death leaves is found by the next sweep.
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -14,31 +15,40 @@
 #include <vector>
 
 #include "memory/object.hpp"
-#include "sync/lock_word.hpp"
 
 namespace multiprocessing::connection {
 
 struct PipeState : memory::ObjectHeader {
   static constexpr memory::ObjectKind kKind = memory::ObjectKind::kConnection;
 
-  /// Held by the receiver of a message at that end, all through one that comes in pieces.
-  sync::RawLock receiving[2]{};
-  /// Held by the sender of a message in pieces at that end.
-  sync::RawLock sending[2]{};
-  /// Bags that were made and not yet let go of; may run high after a kill.
+  /// Set for good by the first message with descriptors.
+  std::atomic<std::uint32_t> carries_descriptors{0};
+  /// Bags that were sent and not yet unpacked; may run high after a kill.
   std::atomic<std::uint32_t> bags{0};
 };
 
-/// Packs handles for a message through this pipe; what it returns goes into the message.
-[[nodiscard]] memory::Offset pack(PipeState& pipe, std::span<const memory::Handle> handles);
+/// The handles of one message, by its sender.
+class Bag {
+ public:
+  /// No bag if there are no handles. THROWS: MemoryError.
+  Bag(PipeState& pipe, std::span<const memory::Handle> handles);
+  Bag(const Bag&) = delete;
+  Bag& operator=(const Bag&) = delete;
+  /// Lets go of it, unless its message is under way.
+  ~Bag();
+
+  /// For the message; 0 if there is none.
+  [[nodiscard]] memory::Offset offset() const noexcept;
+  /// The message is under way: the bag is the receiver's.
+  void sent() noexcept { sent_ = true; }
+
+ private:
+  PipeState& pipe_;
+  memory::Handle object_;
+  bool sent_ = false;
+};
 
 /// Takes what is in a bag that came out of this pipe, and lets go of it.
-[[nodiscard]] std::vector<memory::Handle> unpack(PipeState& pipe, memory::Offset bag);
-
-/// Lets go of a bag whose message could not be sent.
-void discard(PipeState& pipe, memory::Offset bag) noexcept;
-
-/// What pipes leave when they end; before the first pipe is made or received.
-void register_finalizers() noexcept;
+[[nodiscard]] std::vector<memory::Handle> unpack(const memory::Handle& pipe, memory::Offset bag);
 
 }  // namespace multiprocessing::connection

@@ -1,39 +1,70 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <multiprocessing/connection.hpp>
 
+#include <fmt/format.h>
+
+#include <unordered_set>
+
+#include "connection/core.hpp"
 #include "os/poll.hpp"
 
 namespace multiprocessing::connection {
-namespace detail {
+namespace {
 
-std::vector<std::size_t> wait_for_any(std::span<const Waitable> objects, Timeout timeout) {
-  const os::Deadline deadline = os::Deadline::after(timeout);
-  std::vector<pollfd> entries;
-  std::vector<bool> has_message(objects.size());
-  bool any = false;
-  for (std::size_t i = 0; i < objects.size(); ++i) {
-    entries.push_back({objects[i].fileno(), POLLIN, 0});
-    has_message[i] = objects[i].ready_now();
-    any = any || has_message[i];
-  }
-  os::poll_until(entries, any ? os::Deadline::after(std::chrono::seconds(0)) : deadline);
-  std::vector<std::size_t> ready;
-  for (std::size_t i = 0; i < objects.size(); ++i) {
-    if (has_message[i] || entries[i].revents != 0) ready.push_back(i);
-  }
-  return ready;
+using multiprocessing::detail::ConnectionCore;
+
+// A writing end is ready only when nobody reads any more, which poll(2) tells unasked.
+short events_of(const Waitable& object) {
+  const Connection* connection = object.connection();
+  return connection == nullptr || connection->readable() ? short{POLLIN} : short{0};
 }
 
-}  // namespace detail
+bool has_message(const Waitable& object) {
+  const Connection* connection = object.connection();
+  return connection != nullptr && ConnectionCore::of(*connection).has_pending();
+}
 
-std::vector<Waitable> wait(const std::vector<Waitable>& objects, Timeout timeout) {
-  std::vector<Waitable> ready;
-  for (const std::size_t i : detail::wait_for_any(objects, timeout)) ready.push_back(objects[i]);
+}  // namespace
+
+int Waitable::fileno() const {
+  if (connection_) return connection_->fileno();
+  if (fd_ < 0) {
+    throw ValueError(
+        fmt::format("connection::wait: {} is no descriptor that can be waited for", fd_));
+  }
+  return fd_;
+}
+
+std::vector<std::size_t> wait_for_any(std::span<const Waitable> objects, Timeout timeout) {
+  if (objects.empty() && timeout.is_forever()) return {};
+  os::Deadline deadline = os::Deadline::after(timeout);
+  std::vector<pollfd> entries;
+  entries.reserve(objects.size());
+  std::unordered_set<int> seen;
+  std::vector<bool> waiting_here(objects.size());
+  for (std::size_t i = 0; i < objects.size(); ++i) {
+    entries.push_back({objects[i].fileno(), events_of(objects[i]), 0});
+    if (!seen.insert(entries.back().fd).second) {
+      throw KeyError(fmt::format("connection::wait: descriptor {} is given twice; name each once",
+                                 entries.back().fd));
+    }
+    waiting_here[i] = has_message(objects[i]);
+    if (waiting_here[i]) deadline = os::Deadline::after(std::chrono::seconds(0));
+  }
+  os::poll_until(entries, deadline);
+  std::vector<std::size_t> ready;
+  for (std::size_t i = 0; i < objects.size(); ++i) {
+    if (waiting_here[i] || entries[i].revents != 0) ready.push_back(i);
+  }
   return ready;
 }
 
 std::vector<Waitable> wait(std::initializer_list<Waitable> objects, Timeout timeout) {
   return wait(std::vector<Waitable>(objects), timeout);
+}
+
+std::vector<Connection> wait(std::initializer_list<Connection> objects, Timeout timeout) {
+  return wait(std::vector<Connection>(objects), timeout);
 }
 
 }  // namespace multiprocessing::connection

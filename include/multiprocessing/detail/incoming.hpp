@@ -2,7 +2,7 @@
 // A message that was received and not yet decoded.
 #pragma once
 #include <multiprocessing/detail/encoder.hpp>
-#include <multiprocessing/detail/message.hpp>
+#include <multiprocessing/detail/fingerprint.hpp>
 
 #include <cstddef>
 #include <memory>
@@ -15,8 +15,8 @@ namespace multiprocessing::detail {
 /// does not take is let go.
 class Incoming {
  public:
-  /// How much comes in one packet; a multiple of 64.
-  static constexpr std::size_t kBufferBytes = 66 * 1024;
+  /// How much room buffer() gives: the longest packet and some.
+  static constexpr std::size_t kBufferBytes = 257 * 1024;
 
   Incoming();
   Incoming(Incoming&&) noexcept;
@@ -33,10 +33,20 @@ class Incoming {
 
   /// Room for one packet, 64-byte aligned; this thread's own, where it is not in use.
   [[nodiscard]] std::span<std::byte> buffer();
+  /// Takes over the bytes of a message that did not fit into the buffer.
+  void assign(std::vector<std::byte> whole);
   /// Keeps the message in memory of its own, so that the thread's buffer is free for others.
   void keep();
-  /// Takes over the bytes of a message that came in pieces.
-  void assign(std::vector<std::byte> whole);
+  /// The bytes in a vector, moved out where they lie in one.
+  [[nodiscard]] std::vector<std::byte> take_bytes();
+
+  /// For bytes that turn out to be a typed message: from now on it reads as `front` bytes shorter
+  /// and as a message of that type.
+  void read_as(Fingerprint other, std::size_t front) noexcept;
+  /// For bytes that turn out to be a typed message in another form.
+  void read_as(Fingerprint other, std::vector<std::byte> converted);
+  /// Takes read_as back.
+  void read_as_sent() noexcept;
 
  private:
   struct Buffer;
@@ -45,6 +55,8 @@ class Incoming {
   };
   std::unique_ptr<Buffer, GiveBack> buffer_;
   std::vector<std::byte> whole_;
+  std::vector<std::byte> converted_;
+  std::span<const std::byte> as_sent_;  // the bytes before read_as; no data: it was not called
 };
 
 }  // namespace multiprocessing::detail

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: BSL-1.0
+// A connected stream socket as a Connection, in the framing of CPython's
+// multiprocessing.connection.
+//
+// frame  := length payload
+// length := n:i32be                    n >= 0
+//         | -1:i32be n:u64be           payloads of more than 0x7fffffff bytes
+//
+// Threads of one process take turns frame by frame. Processes that share the socket have to do so
+// themselves, as in Python.
+#pragma once
+#include "connection/core.hpp"
+
+namespace multiprocessing::connection {
+
+class StreamEnd final : public detail::ConnectionCore {
+ public:
+  using ConnectionCore::ConnectionCore;
+
+  void travel(detail::Encoder& encoder) override;
+
+ private:
+  void send_on(int fd, const Outgoing& message) override;
+  void receive_on(int fd, detail::Incoming& message, std::optional<std::size_t> limit) override;
+
+  [[nodiscard]] std::uint64_t receive_length(int fd);
+  void receive_payload(int fd, std::uint64_t length, detail::Incoming& message);
+  void receive_exactly(int fd, std::span<std::byte> into, std::uint64_t before,
+                       std::uint64_t total);
+
+  os::ForkMutex sending_;    // held for one frame
+  os::ForkMutex receiving_;  // held for one frame
+};
+
+}  // namespace multiprocessing::connection

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: BSL-1.0
+// A Connection in a message.
+//
+// connection := way:u8 pipe:handle end:fd      way: Way, 4 readable, 8 writable
+#pragma once
+#include <cstdint>
+
+namespace multiprocessing::connection {
+
+enum class Way : std::uint8_t {
+  kPipe,   ///< an end of a Pipe
+  kStream  ///< a stream socket; it has no pipe
+};
+
+constexpr std::uint8_t way_bits(Way way, bool readable, bool writable) noexcept {
+  return static_cast<std::uint8_t>(static_cast<unsigned>(way) | (readable ? 4U : 0U) |
+                                   (writable ? 8U : 0U));
+}
+
+}  // namespace multiprocessing::connection

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "os/socket.hpp"
+
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstring>
+#include <system_error>
+
+#include "os/poll.hpp"
+
+namespace multiprocessing::os {
+namespace {
+
+constexpr std::size_t kControlBytes = CMSG_SPACE(kPacketDescriptors * sizeof(int));
+
+[[noreturn]] void fail(int error, const char* what) {
+  throw std::system_error(error, std::generic_category(), what);
+}
+
+// After a call that failed: true once it makes sense to call again.
+bool again(int fd, short events, const Deadline& deadline) {
+  if (errno == EINTR) return true;
+  if (errno != EAGAIN && errno != EWOULDBLOCK) return false;
+  pollfd entry{fd, events, 0};
+  if (poll_until(std::span(&entry, 1), deadline) == 0) fail(ETIMEDOUT, "the time is over");
+  return true;
+}
+
+void take_descriptors(msghdr& header, std::vector<Fd>& descriptors) {
+  for (cmsghdr* c = CMSG_FIRSTHDR(&header); c != nullptr; c = CMSG_NXTHDR(&header, c)) {
+    if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) continue;
+    const std::size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    for (std::size_t i = 0; i < count; ++i) {
+      int fd = -1;
+      std::memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
+      descriptors.emplace_back(fd);
+    }
+  }
+}
+
+// Drops the first `sent` bytes; what is left.
+std::span<iovec> drop_sent(std::span<iovec> parts, std::size_t sent) {
+  while (!parts.empty() && sent >= parts.front().iov_len) {
+    sent -= parts.front().iov_len;
+    parts = parts.subspan(1);
+  }
+  if (!parts.empty()) {
+    parts.front().iov_base = static_cast<std::byte*>(parts.front().iov_base) + sent;
+    parts.front().iov_len -= sent;
+  }
+  return parts;
+}
+
+}  // namespace
+
+std::pair<Fd, Fd> packet_pair() {
+  int ends[2];
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
+    fail(errno, "cannot make a Pipe: socketpair");
+  }
+  return {Fd(ends[0]), Fd(ends[1])};
+}
+
+void set_send_room(int fd, int bytes) noexcept {
+  ::setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
+}
+
+Sent send_packet(int fd, std::span<iovec> parts, std::span<const int> descriptors) {
+  alignas(cmsghdr) std::byte control[kControlBytes];
+  msghdr header{};
+  header.msg_iov = parts.data();
+  header.msg_iovlen = parts.size();
+  if (!descriptors.empty()) {
+    header.msg_control = control;
+    header.msg_controllen = CMSG_SPACE(descriptors.size_bytes());
+    cmsghdr* c = CMSG_FIRSTHDR(&header);
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(descriptors.size_bytes());
+    std::memcpy(CMSG_DATA(c), descriptors.data(), descriptors.size_bytes());
+  }
+  while (::sendmsg(fd, &header, MSG_NOSIGNAL) < 0) {
+    if (errno == EPIPE || errno == ECONNRESET) return Sent::kPeerClosed;
+    if (errno == EMSGSIZE) return Sent::kTooLong;
+    if (!again(fd, POLLOUT, Deadline::never())) fail(errno, "Connection: cannot send");
+  }
+  return Sent::kYes;
+}
+
+Packet receive_packet(int fd, std::span<std::byte> buffer, std::vector<Fd>& descriptors) {
+  alignas(cmsghdr) std::byte control[kControlBytes];
+  for (;;) {
+    iovec part{buffer.data(), buffer.size()};
+    msghdr header{};
+    header.msg_iov = &part;
+    header.msg_iovlen = 1;
+    header.msg_control = control;
+    header.msg_controllen = sizeof control;
+    const ssize_t got = ::recvmsg(fd, &header, MSG_CMSG_CLOEXEC);
+    if (got >= 0) {
+      if (header.msg_controllen != 0) take_descriptors(header, descriptors);
+      // The kernel drops the descriptors that this process has no room for.
+      return {static_cast<std::size_t>(got), (header.msg_flags & MSG_CTRUNC) != 0};
+    }
+    // Reset: the peer closed with something unread. What it sent before can still be read.
+    if (errno == ECONNRESET) continue;
+    if (!again(fd, POLLIN, Deadline::never())) fail(errno, "Connection: cannot receive");
+  }
+}
+
+std::size_t peek_packet(int fd, std::span<std::byte> buffer) {
+  for (;;) {
+    const ssize_t got = ::recv(fd, buffer.data(), buffer.size(), MSG_PEEK);
+    if (got >= 0) return static_cast<std::size_t>(got);
+    if (errno == ECONNRESET) continue;
+    if (!again(fd, POLLIN, Deadline::never())) fail(errno, "Connection: cannot receive");
+  }
+}
+
+bool send_all(int fd, std::span<iovec> parts) {
+  for (parts = drop_sent(parts, 0); !parts.empty();) {
+    msghdr header{};
+    header.msg_iov = parts.data();
+    header.msg_iovlen = parts.size();
+    const ssize_t sent = ::sendmsg(fd, &header, MSG_NOSIGNAL);
+    if (sent >= 0) {
+      parts = drop_sent(parts, static_cast<std::size_t>(sent));
+      continue;
+    }
+    if (errno == EPIPE || errno == ECONNRESET) return false;
+    if (!again(fd, POLLOUT, Deadline::never())) fail(errno, "Connection: cannot send");
+  }
+  return true;
+}
+
+std::size_t receive_all(int fd, std::span<std::byte> buffer, const Deadline& deadline) {
+  std::size_t done = 0;
+  while (done < buffer.size()) {
+    const int flags = deadline.is_never() ? 0 : MSG_DONTWAIT;
+    const ssize_t got = ::recv(fd, buffer.data() + done, buffer.size() - done, flags);
+    if (got == 0) break;
+    if (got > 0) {
+      done += static_cast<std::size_t>(got);
+      continue;
+    }
+    // Python tells of a reset too, but as of any other error: here it is an end.
+    if (errno == ECONNRESET) break;
+    if (!again(fd, POLLIN, deadline)) fail(errno, "Connection: cannot receive");
+  }
+  return done;
+}
+
+}  // namespace multiprocessing::os

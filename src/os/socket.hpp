@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: BSL-1.0
+// Sockets, and the descriptors that ride on Unix ones.
+//
+// All calls are retried on EINTR, wait where a descriptor happens to be non-blocking, never raise
+// SIGPIPE and throw std::system_error for what is not named in their result.
+#pragma once
+#include <sys/uio.h>
+
+#include <cstddef>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "os/clock.hpp"
+#include "os/fd.hpp"
+
+namespace multiprocessing::os {
+
+/// How many descriptors the kernel lets ride on one packet.
+inline constexpr std::size_t kPacketDescriptors = 253;
+
+/// Two connected ends, close-on-exec, that carry packets: a packet comes whole or not at all,
+/// whoever dies, and however many send and receive.
+[[nodiscard]] std::pair<Fd, Fd> packet_pair();
+
+/// Asks for room for so many bytes under way from that end; the system may give less.
+void set_send_room(int fd, int bytes) noexcept;
+
+enum class Sent {
+  kYes,
+  kPeerClosed,  ///< nobody can receive it
+  kTooLong      ///< more than the kernel's buffer for this socket ever holds
+};
+
+/// Sends the parts as one packet; waits while the other side's buffer is full.
+Sent send_packet(int fd, std::span<iovec> parts, std::span<const int> descriptors);
+
+struct Packet {
+  std::size_t bytes;      ///< 0 at the end of the stream
+  bool descriptors_lost;  ///< this process had no room for all of them
+};
+
+/// Receives one packet into `buffer`. The descriptors that rode on it are added.
+Packet receive_packet(int fd, std::span<std::byte> buffer, std::vector<Fd>& descriptors);
+
+/// Waits for a packet and copies its beginning, without taking it; 0 at the end of the stream.
+std::size_t peek_packet(int fd, std::span<std::byte> buffer);
+
+/// Sends all of the parts, in pieces if need be; changes `parts`. False: nobody can receive it.
+bool send_all(int fd, std::span<iovec> parts);
+
+/// Reads until the buffer is full, the stream ends or the deadline passes; says how many bytes
+/// came. A deadline that passes is ETIMEDOUT.
+std::size_t receive_all(int fd, std::span<std::byte> buffer, const Deadline& deadline);
+
+}  // namespace multiprocessing::os
