@@ -229,8 +229,7 @@ class Condition : public detail::Lockable<Condition> {
   /// With an RLock of its own.
   Condition();
   /// With that lock; several conditions may share one.
-  explicit Condition(const Lock& lock);
-  explicit Condition(const RLock& lock);
+  explicit Condition(const AnyLock& lock);
 
   void release();
   [[nodiscard]] bool locked() const;
@@ -268,7 +267,6 @@ class Condition : public detail::Lockable<Condition> {
   friend class detail::HandleAccess;
   friend class detail::Lockable<Condition>;
   explicit Condition(detail::Handle handle) noexcept : handle_(std::move(handle)) {}
-  explicit Condition(const AnyLock& lock);
   bool acquire_for(Timeout timeout);
   void make_consistent_by(detail::Callback repair);
   void wait_until_held(detail::Callback ask, const bool& held, Timeout timeout);

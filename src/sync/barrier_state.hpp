@@ -88,10 +88,9 @@ class BarrierState : public memory::ObjectHeader {
 
   // Guarded by lock_, but for turn_, the parties' words and what is set once.
   RawLock lock_{};
-  os::FutexWord turn_{0};  // counts the rounds that ended, and entries that became free
-  std::uint32_t parties_;  // set once
-  bool has_action_;        // set once
-  std::uint8_t reserved8_[3]{};
+  os::FutexWord turn_{0};    // counts the rounds that ended, and entries that became free
+  std::uint32_t parties_;    // set once
+  bool has_action_;          // set once
   std::int64_t timeout_ns_;  // set once; -1: none
   Phase phase_ = kFilling;
   Reason reason_ = kAborted;

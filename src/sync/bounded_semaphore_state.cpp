@@ -40,7 +40,8 @@ void BoundedSemaphoreState::set(std::uint32_t index, const Account& account,
 
 void BoundedSemaphoreState::apply_redo() noexcept {
   accounts()[redo_.index] = redo_.account;
-  word_.store(redo_.word);
+  // Who sleeps on it looks at it under the lock first, so the lock's own order is enough.
+  word_.store(redo_.word, std::memory_order_release);
   redo_.armed.store(0, std::memory_order_release);
 }
 
@@ -156,9 +157,10 @@ bool BoundedSemaphoreState::give(std::uint32_t permits) {
     left -= some;
   }
   const std::uint32_t word = word_.load();
-  word_.store(permits_in(word));
+  const bool sleepers = (word & kWaiters) != 0;
+  if (sleepers) word_.store(permits_in(word));
   lock_.release();
-  if ((word & kWaiters) != 0) wake(permits_in(word));
+  if (sleepers) wake(permits_in(word));
   return true;
 }
 

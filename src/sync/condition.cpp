@@ -27,8 +27,6 @@ bool register_kind() noexcept {
 }  // namespace
 
 Condition::Condition() : Condition(RLock()) {}
-Condition::Condition(const Lock& lock) : Condition(static_cast<const AnyLock&>(lock)) {}
-Condition::Condition(const RLock& lock) : Condition(static_cast<const AnyLock&>(lock)) {}
 
 Condition::Condition(const AnyLock& lock) {
   register_kind();

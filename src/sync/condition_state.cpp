@@ -8,13 +8,7 @@
 namespace multiprocessing::sync {
 
 ConditionState::ConditionState(LockState& lock)
-    : lock_at_(memory::offset_of(&lock)),
-      pages_(0),
-      table_{},
-      reserved32_(0),
-      tickets_(0),
-      redo_{},
-      waiters_{} {
+    : lock_at_(memory::offset_of(&lock)), pages_(0), table_{}, tickets_(0), redo_{}, waiters_{} {
   memory::pin(lock, this);
 }
 

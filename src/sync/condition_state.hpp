@@ -78,7 +78,6 @@ class ConditionState : public memory::ObjectHeader {
   std::atomic<memory::Offset> lock_at_;
   std::atomic<memory::Offset> pages_;
   RawLock table_;  // guards all that follows; a waiter's state is also read without it
-  std::uint32_t reserved32_;
   std::uint64_t tickets_;
   Redo redo_;
   Waiter waiters_[kInline];

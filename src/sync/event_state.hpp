@@ -33,7 +33,6 @@ class EventState : public memory::ObjectHeader {
   static constexpr std::uint32_t kCount = 4;  // one of it
 
   os::FutexWord word_{0};
-  std::uint32_t reserved32_ = 0;
 };
 static_assert(sizeof(EventState) == 72);
 

@@ -80,14 +80,12 @@ void LockState::throw_owner_died() {
   throw OwnerDiedError(dead_holder_.pid, dead_holder_.name, 0, kind_name());
 }
 
-void LockState::release() {
+void LockState::release_slowly() {
   if (recursive_) {
     release_recursive(1);
     return;
   }
-  std::uint32_t mine = memory::self();
-  if (word_.compare_exchange_strong(mine, 0, std::memory_order_seq_cst)) return;
-  const Serial owner = owner_in(mine);
+  const Serial owner = owner_in(word_.load());
   if (!recovering_ && memory::dead(owner)) note_death(owner);
   if (free_word(word_)) return;
   if (word_.load() == kSealed) throw_owner_died();
@@ -123,7 +121,7 @@ void LockState::acquire_all(std::uint32_t levels) {
 }
 
 void LockState::make_consistent(void (*repair)(void*), void* context) {
-  const auto broken = [this](std::uint32_t word) {
+  const auto broken = [](std::uint32_t word) {
     return word == kSealed || memory::dead(owner_in(word));
   };
   if (!broken(word_.load())) return;

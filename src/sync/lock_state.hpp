@@ -33,7 +33,12 @@ class LockState : public memory::ObjectHeader {
 
   /// THROWS: ValueError for a Lock that nobody holds, AssertionError for an RLock that another
   /// thread or nobody holds, OwnerDiedError for a Lock whose holder died.
-  void release();
+  void release() {
+    std::uint32_t mine = memory::self();
+    // Fails where somebody sleeps, too.
+    if (!recursive_ && word_.compare_exchange_strong(mine, 0, std::memory_order_seq_cst)) return;
+    release_slowly();
+  }
 
   /// By this process; an RLock: by this thread.
   [[nodiscard]] bool held_here() const {
@@ -64,6 +69,7 @@ class LockState : public memory::ObjectHeader {
   }
   bool acquire_recursive(Serial me, Timeout timeout);
   bool acquire_slowly(Serial me, Timeout timeout);
+  void release_slowly();
   void release_recursive(std::uint32_t levels);
   void note_death(Serial dead_owner);
   bool take_over(Serial me, Serial dead_owner);
@@ -76,11 +82,10 @@ class LockState : public memory::ObjectHeader {
   std::atomic<std::uint32_t> depth_{0};
   bool recursive_;
   bool recovering_;
-  std::uint16_t reserved16_ = 0;
   RawLock notice_{};  // guards dead_holder_ and the change of the word from dead to sealed or taken
   RawLock repair_{};  // held by who repairs
   DeadProcess dead_holder_{};
-  std::uint64_t reserved_[6]{};
+  [[maybe_unused]] std::uint64_t reserved_[6]{};
 };
 static_assert(sizeof(LockState) == 192);
 

@@ -33,7 +33,14 @@ class SemaphoreState : public memory::ObjectHeader {
     return take_slowly(permits, os::Deadline::after(timeout));
   }
   /// False, and nothing changed, if that would be more than kMaxPermits.
-  bool give(std::uint32_t permits) noexcept;
+  bool give(std::uint32_t permits) noexcept {
+    std::uint32_t seen = word_.load(std::memory_order_relaxed);
+    do {
+      if (permits > kMaxPermits - permits_in(seen)) return false;
+    } while (!word_.compare_exchange_weak(seen, permits_in(seen) + permits));
+    if ((seen & kWaiters) != 0) wake(permits);
+    return true;
+  }
   [[nodiscard]] std::uint32_t left() const noexcept { return permits_in(word_.load()); }
   [[nodiscard]] bool bounded() const noexcept { return bounded_; }
 
@@ -54,8 +61,6 @@ class SemaphoreState : public memory::ObjectHeader {
   // cannot tell for whom a few are enough.
   std::atomic<std::uint32_t> many_{0};
   bool bounded_;
-  std::uint8_t reserved8_[3]{};
-  std::uint32_t reserved32_ = 0;
 };
 static_assert(sizeof(SemaphoreState) == 80);
 
