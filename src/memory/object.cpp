@@ -23,6 +23,7 @@ namespace {
 constexpr std::int64_t kNurseryNs = 10'000'000'000;
 
 struct LocalReference {
+  LocalReference(ObjectHeader* of, ReferenceWord* in) noexcept : object(of), word(in) {}
   ObjectHeader* object;
   ReferenceWord* word;  // guarded by the registry's mutex
   ~LocalReference();
