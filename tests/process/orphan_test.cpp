@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: BSL-1.0
+// Daemons end with a parent that is killed, however it was started and whatever they do.
+#include <sched.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+#include "long_form.hpp"
+#include "process_test.hpp"
+
+namespace mp = multiprocessing;
+using namespace std::chrono_literals;
+using mp::test::Child;
+using mp::test::eventually;
+using mp::test::SharedWord;
+using mp::test::sleep_for_ever;
+
+namespace {
+
+// The daemons of these tests become children of the test when their parent dies, so that their
+// ends can be seen.
+class ProcessOrphan : public mp::test::ProcessTest {
+ protected:
+  ProcessOrphan() { ::prctl(PR_SET_CHILD_SUBREAPER, 1); }
+  ~ProcessOrphan() override {
+    ::prctl(PR_SET_CHILD_SUBREAPER, 0);
+    while (::waitpid(-1, nullptr, WNOHANG) > 0) {
+    }
+  }
+
+  // Waits for the end of an orphan; how long it took and how it ended.
+  static void expect_end_within_a_second(pid_t orphan, int signal) {
+    int status = 0;
+    const auto begin = std::chrono::steady_clock::now();
+    ASSERT_TRUE(eventually([&] { return ::waitpid(orphan, &status, WNOHANG) == orphan; }, 20s));
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, 1s);
+    EXPECT_EQ(WIFSIGNALED(status) ? WTERMSIG(status) : 0, signal);
+  }
+
+  static int rounds() { return mp::test::long_form() ? 200 : 5; }
+};
+
+void spin_for_ever() {
+  volatile unsigned n = 0;
+  for (;;) n = n + 1;
+}
+
+// A parent that starts a daemon and waits to be killed.
+Child parent_of(void (*target)(), SharedWord& daemon_pid) {
+  return Child([target, &daemon_pid]() -> int {
+    mp::Process p({.daemon = true}, target);
+    p.start();
+    daemon_pid = p.pid();
+    sleep_for_ever();
+  });
+}
+
+TEST_F(ProcessOrphan, EndsWhenItsParentIsKilled) {
+  for (int i = 0; i < rounds(); ++i) {
+    SharedWord pid;
+    Child parent = parent_of(sleep_for_ever, pid);
+    ASSERT_TRUE(eventually([&] { return pid != 0; }));
+
+    parent.kill();
+
+    expect_end_within_a_second(pid, SIGTERM);
+  }
+}
+
+TEST_F(ProcessOrphan, EndsWhileItSpins) {
+  for (int i = 0; i < rounds(); ++i) {
+    SharedWord pid;
+    Child parent = parent_of(spin_for_ever, pid);
+    ASSERT_TRUE(eventually([&] { return pid != 0; }));
+
+    parent.kill();
+
+    expect_end_within_a_second(pid, SIGTERM);
+  }
+}
+
+TEST_F(ProcessOrphan, EndsAlthoughItIgnoresOrBlocksSigterm) {
+  for (auto* target : {+[] {
+                         ::signal(SIGTERM, SIG_IGN);
+                         sleep_for_ever();
+                       },
+                       +[] {
+                         sigset_t all;
+                         ::sigfillset(&all);
+                         ::sigprocmask(SIG_BLOCK, &all, nullptr);
+                         sleep_for_ever();
+                       }}) {
+    SharedWord pid;
+    Child parent = parent_of(target, pid);
+    ASSERT_TRUE(eventually([&] { return pid != 0; }));
+    std::this_thread::sleep_for(20ms);
+
+    parent.kill();
+
+    expect_end_within_a_second(pid, SIGKILL);
+  }
+}
+
+TEST_F(ProcessOrphan, LivesOnWhenTheThreadThatStartedItEndsAndEndsWithTheProcess) {
+  for (int i = 0; i < rounds(); ++i) {
+    SharedWord pid;
+    SharedWord thread_ended;
+    Child parent([&]() -> int {
+      std::thread([&] {
+        mp::Process p({.daemon = true}, sleep_for_ever);
+        p.start();
+        pid = p.pid();
+      }).join();
+      thread_ended = 1;
+      sleep_for_ever();
+    });
+    thread_ended.await(1);
+    std::this_thread::sleep_for(100ms);
+    EXPECT_EQ(::kill(pid, 0), 0) << "it ended with a thread of its parent";
+
+    parent.kill();
+
+    expect_end_within_a_second(pid, SIGTERM);
+  }
+}
+
+TEST_F(ProcessOrphan, LivesOnWhenTheMainThreadOfItsParentEnds) {
+  SharedWord pid;
+  Child parent([&]() -> int {
+    std::thread([&] {
+      std::this_thread::sleep_for(300ms);
+      ::kill(::getpid(), SIGKILL);
+    }).detach();
+    mp::Process p({.daemon = true}, sleep_for_ever);
+    p.start();
+    pid = p.pid();
+    ::syscall(SYS_exit, 0);
+    return 0;
+  });
+  ASSERT_TRUE(eventually([&] { return pid != 0; }));
+  std::this_thread::sleep_for(100ms);
+  EXPECT_EQ(::kill(pid, 0), 0);
+
+  expect_end_within_a_second(pid, SIGTERM);
+}
+
+TEST_F(ProcessOrphan, EndsWhenItsParentDiesBeforeTheWatchIsArmed) {
+  // The killer has no time to lose: it fires at the first sight of the fork.
+  for (int i = 0; i < 20 * rounds(); ++i) {
+    SharedWord started;
+    SharedWord pid;
+    {
+      Child parent([&]() -> int {
+        mp::Process p({.daemon = true}, [&pid] {
+          pid = ::getpid();
+          sleep_for_ever();
+        });
+        started = 1;
+        p.start();
+        sleep_for_ever();
+      });
+      while (started == 0) {
+      }
+      const auto until = std::chrono::steady_clock::now() + std::chrono::microseconds(20 * i);
+      while (std::chrono::steady_clock::now() < until) {
+      }
+      parent.kill();
+    }
+    // Whoever was born is gone soon; the test has no other children.
+    ASSERT_TRUE(
+        eventually([] { return ::waitpid(-1, nullptr, WNOHANG) < 0 && errno == ECHILD; }, 20s));
+  }
+}
+
+// The parent is the first process of a pid namespace: what adopts an orphan there has pid 0 or 1.
+TEST_F(ProcessOrphan, LivesWithAParentThatIsPidOne) {
+  SharedWord result;
+  Child outer([&] {
+    if (::unshare(CLONE_NEWPID) != 0) return errno == EPERM ? 42 : 1;
+    Child init([&]() -> int {
+      if (::getpid() != 1) return 1;
+      SharedWord lives;
+      mp::Process p({.daemon = true}, [&lives] {
+        std::this_thread::sleep_for(100ms);
+        lives = mp::parent_process()->is_alive() && mp::parent_process()->pid() == 1 ? 1 : 2;
+        sleep_for_ever();
+      });
+      p.start();
+      lives.await(1);
+      p.terminate();
+      p.join();
+      return p.exitcode() == -SIGTERM ? 42 : 2;
+    });
+    return init.wait();
+  });
+
+  EXPECT_EQ(outer.wait(), 42);
+}
+
+TEST_F(ProcessOrphan, ThatIsNoDaemonLivesOn) {
+  SharedWord pid;
+  Child parent([&]() -> int {
+    mp::Process p(sleep_for_ever);
+    p.start();
+    pid = p.pid();
+    sleep_for_ever();
+  });
+  ASSERT_TRUE(eventually([&] { return pid != 0; }));
+
+  parent.kill();
+  std::this_thread::sleep_for(100ms);
+
+  EXPECT_EQ(::kill(pid, 0), 0);
+  ::kill(pid, SIGKILL);
+}
+
+}  // namespace

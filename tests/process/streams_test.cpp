@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: BSL-1.0
+#include <cstdio>
+#include <fstream>
+#include <iostream>
+#include <sstream>
+#include <thread>
+
+#include "process_test.hpp"
+
+namespace mp = multiprocessing;
+using namespace std::chrono_literals;
+using mp::test::capture;
+using mp::test::in_child;
+using mp::test::SharedWord;
+
+namespace {
+
+using ProcessStreams = mp::test::ProcessTest;
+
+template <class F> int code_of(F target) {
+  mp::Process p(target);
+  p.start();
+  p.join();
+  return p.exitcode().value();
+}
+
+TEST_F(ProcessStreams, WhatTheParentPrintedIsPrintedOnce) {
+  const auto [code, output] = capture([] {
+    std::printf("stdio ");
+    std::cout << "cout ";
+    mp::Process p([] {});
+    p.start();
+    p.join();
+    std::cout << "end" << std::flush;
+    return 0;
+  });
+
+  EXPECT_EQ(output, "stdio cout end");
+}
+
+TEST_F(ProcessStreams, WhatTheChildPrintedIsPrintedAtItsEnd) {
+  const auto [code, output] = capture([] {
+    mp::Process p([] {
+      std::printf("stdio ");
+      std::cout << "cout ";
+      std::clog << "clog ";
+    });
+    p.start();
+    p.join();
+    return 0;
+  });
+
+  EXPECT_THAT(output, testing::AllOf(testing::HasSubstr("stdio "), testing::HasSubstr("cout "),
+                                     testing::HasSubstr("clog ")));
+}
+
+TEST_F(ProcessStreams, WithoutSyncWithStdioTheSame) {
+  const auto [code, output] = capture([] {
+    std::ios::sync_with_stdio(false);
+    std::cout << "parent ";
+    mp::Process p([] { std::cout << "child "; });
+    p.start();
+    p.join();
+    std::cout << "end" << std::flush;
+    return 0;
+  });
+
+  EXPECT_EQ(output, "parent child end");
+}
+
+TEST_F(ProcessStreams, FilesOfStdioAreFlushedToo) {
+  const std::string name = "/tmp/process_streams." + std::to_string(::getpid());
+  in_child([&] {
+    FILE* file = std::fopen(name.c_str(), "w");
+    std::fputs("parent ", file);
+    code_of([&] { std::fputs("child ", file); });
+    std::fputs("end", file);
+    std::fclose(file);
+  });
+
+  std::ostringstream text;
+  text << std::ifstream(name).rdbuf();
+  EXPECT_EQ(text.str(), "parent child end");
+  ::unlink(name.c_str());
+}
+
+TEST_F(ProcessStreams, AThreadBlockedInAReadDoesNotBlockTheStart) {
+  EXPECT_EQ(in_child([]() -> int {
+              int ends[2];
+              if (::pipe(ends) != 0) return 1;
+              FILE* reader = ::fdopen(ends[0], "r");
+              std::thread([reader] { std::fgetc(reader); }).detach();
+              std::this_thread::sleep_for(20ms);
+              // Past the helper's own flush of everything.
+              ::_exit(code_of([] { mp::exit(42); }));
+            }),
+            42);
+}
+
+TEST_F(ProcessStreams, ClosedStandardStreamsDoNotMatter) {
+  EXPECT_EQ(in_child([] {
+              for (int fd = 0; fd < 3; ++fd) ::close(fd);
+              std::printf("lost");
+              std::cout.exceptions(std::ios::badbit);
+              return code_of([] {
+                std::printf("lost");
+                mp::exit(42);
+              });
+            }),
+            42);
+}
+
+TEST_F(ProcessStreams, AChildThatBrokeItsStreamsEndsWithItsCode) {
+  EXPECT_EQ(in_child([] {
+              return code_of([] {
+                std::printf("lost");
+                std::cout << "lost";
+                for (int fd = 0; fd < 3; ++fd) ::close(fd);
+                mp::exit(42);
+              });
+            }),
+            42);
+}
+
+TEST_F(ProcessStreams, TheChildsStandardInputIsEmpty) {
+  EXPECT_EQ(in_child([] {
+              int ends[2];
+              if (::pipe(ends) != 0 || ::write(ends[1], "ab", 2) != 2) return 1;
+              ::dup2(ends[0], STDIN_FILENO);
+              if (std::getchar() != 'a') return 2;  // reads "b" ahead
+              const int code = code_of([] { mp::exit(std::getchar() == EOF ? 42 : 3); });
+              return std::getchar() == 'b' ? code : 4;
+            }),
+            42);
+}
+
+TEST_F(ProcessStreams, WhatCinReadAheadIsNotTheChilds) {
+  EXPECT_EQ(in_child([] {
+              std::ios::sync_with_stdio(false);
+              int ends[2];
+              if (::pipe(ends) != 0 || ::write(ends[1], "a b ", 4) != 4) return 1;
+              ::close(ends[1]);
+              ::dup2(ends[0], STDIN_FILENO);
+              std::string word;
+              std::cin >> word;
+              const int code = code_of([] {
+                std::string mine;
+                mp::exit(std::cin >> mine ? 3 : 42);
+              });
+              std::cin >> word;
+              return word == "b" ? code : 4;
+            }),
+            42);
+}
+
+TEST_F(ProcessStreams, ACinOfTheProgramsOwnStays) {
+  EXPECT_EQ(in_child([] {
+              std::istringstream text("word");
+              std::cin.rdbuf(text.rdbuf());
+              return code_of([] {
+                std::string word;
+                std::cin >> word;
+                mp::exit(word == "word" ? 42 : 1);
+              });
+            }),
+            42);
+}
+
+TEST_F(ProcessStreams, StandardInputWorksWhereTheParentHasNone) {
+  EXPECT_EQ(in_child([] {
+              ::close(STDIN_FILENO);
+              return code_of([] {
+                const int flags = ::fcntl(STDIN_FILENO, F_GETFD);
+                char byte = 0;
+                mp::exit(flags == 0 && ::read(STDIN_FILENO, &byte, 1) == 0 ? 42 : 1);
+              });
+            }),
+            42);
+}
+
+}  // namespace
