@@ -1,13 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
-// What Boost.Serialization can serialise is a message, with all that Boost keeps: versions, shared
-// and polymorphic pointers, exported classes.
-#include <gtest/gtest.h>
+// What Boost.Serialization can serialise is a message; for pointers see boost_pointers_test.cpp.
+#include "round_trip.hpp"
 
 #include <boost/serialization/binary_object.hpp>
-#include <boost/serialization/export.hpp>
 #include <forward_list>
-#include <multiprocessing/detail/message.hpp>
-#include <multiprocessing/errors.hpp>
 #include <valarray>
 
 namespace {
@@ -134,47 +130,6 @@ template <class Archive> void serialize(Archive& ar, outside::InBoost& value, co
 
 namespace {
 
-struct Shape {
-  virtual ~Shape() = default;
-  [[nodiscard]] virtual double area() const = 0;
-  template <class Archive> void serialize(Archive&, unsigned) {}
-};
-
-struct Square : Shape {
-  Square() = default;
-  explicit Square(double s) : side(s) {}
-  [[nodiscard]] double area() const override { return side * side; }
-  template <class Archive> void serialize(Archive& ar, unsigned) {
-    ar& boost::serialization::base_object<Shape>(*this);
-    ar& side;
-  }
-  double side = 0;
-};
-
-struct Unexported : Square {
-  template <class Archive> void serialize(Archive& ar, unsigned) {
-    ar& boost::serialization::base_object<Square>(*this);
-  }
-};
-
-struct Pair {
-  std::shared_ptr<Shape> first;
-  std::shared_ptr<Shape> second;
-};
-
-struct Node {
-  int number = 0;
-  std::shared_ptr<Node> next;
-  std::weak_ptr<Node> previous;
-  template <class Archive> void serialize(Archive& ar, unsigned) { ar& number& next& previous; }
-};
-
-struct Linked {
-  Linked* self = nullptr;
-  std::string name;
-  template <class Archive> void serialize(Archive& ar, unsigned) { ar& self& name; }
-};
-
 struct Plain {
   int number;
   std::string text;
@@ -231,36 +186,8 @@ class Pointers {
 
 }  // namespace
 
-BOOST_CLASS_EXPORT(Square)
-
 namespace multiprocessing::detail {
 namespace {
-
-template <class T> std::vector<std::byte> bytes_of(const T& value) {
-  Encoder encoder;
-  encode(encoder, value);
-  return {encoder.bytes().begin(), encoder.bytes().end()};
-}
-
-template <class T> T copied(const T& value) {
-  static_assert(Message<T> && !kSizedMessage<T>);
-  const std::vector<std::byte> bytes = bytes_of(value);
-  Decoder decoder(bytes);
-  T copy = decode<T>(decoder);
-  EXPECT_EQ(decoder.remaining(), 0U) << type_name<T>();
-  return copy;
-}
-
-template <class T> void expect_round_trip(const T& value) {
-  EXPECT_TRUE(copied(value) == value) << type_name<T>();
-  const std::vector<std::byte> whole = bytes_of(value);
-  for (std::size_t n = 0; n < whole.size(); ++n) {
-    const std::vector<std::byte> cut(whole.begin(), whole.begin() + static_cast<long>(n));
-    Decoder decoder(cut);
-    EXPECT_THROW(static_cast<void>(decode<T>(decoder)), ValueError)
-        << type_name<T>() << " cut to " << n << " of " << whole.size();
-  }
-}
 
 TEST(BoostTypes, SerializeIsFoundWhereverItIs) {
   expect_round_trip(Named{"name", {1, 2}});
@@ -331,55 +258,6 @@ TEST(BoostTypes, OtherTypesOfTheStandardLibraryTravelByBoostsHeaders) {
   EXPECT_TRUE(std::equal(begin(copy), end(copy), begin(numbers), end(numbers)));
 }
 
-TEST(BoostTypes, APointerToADerivedClassArrivesAsOne) {
-  const auto shared = copied(std::shared_ptr<Shape>(std::make_shared<Square>(3)));
-  const auto unique = copied(std::unique_ptr<Shape>(std::make_unique<Square>(4)));
-
-  EXPECT_EQ(shared->area(), 9);
-  EXPECT_EQ(unique->area(), 16);
-  EXPECT_EQ(copied(std::shared_ptr<Shape>()), nullptr);
-}
-
-TEST(BoostTypes, PointersThatShareAnObjectShareItsCopy) {
-  const auto shape = std::make_shared<Square>(3);
-  const Pair copy = copied(Pair{shape, shape});
-  const auto list = copied(std::vector<std::shared_ptr<Shape>>{shape, shape});
-
-  EXPECT_EQ(copy.first, copy.second);
-  EXPECT_EQ(list[0], list[1]);
-}
-
-TEST(BoostTypes, PointersMayFormACycle) {
-  const auto first = std::make_shared<Node>();
-  first->next = std::make_shared<Node>();
-  first->next->number = 1;
-  first->next->previous = first;
-
-  const auto copy = copied(first);
-
-  EXPECT_EQ(copy->next->number, 1);
-  EXPECT_EQ(copy->next->previous.lock(), copy);
-}
-
-TEST(BoostTypes, APointerMayPointToAPlainAggregateOrAContainer) {
-  EXPECT_EQ(*copied(std::make_shared<Plain>(Plain{1, "x"})), (Plain{1, "x"}));
-  EXPECT_EQ(*copied(std::make_shared<std::vector<int>>(3, 1)), std::vector<int>(3, 1));
-  EXPECT_EQ(*copied(std::make_shared<std::optional<Named>>(Named{"x", {}})), (Named{"x", {}}));
-}
-
-TEST(BoostTypes, ADerivedClassThatIsNotExportedIsATypeErrorThatSaysWhatToDo) {
-  const std::shared_ptr<Shape> shape = std::make_shared<Unexported>();
-  Encoder encoder;
-  try {
-    encode(encoder, shape);
-    FAIL() << "encoded";
-  } catch (const TypeError& error) {
-    EXPECT_NE(std::string(error.what()).find("BOOST_CLASS_EXPORT"), std::string::npos);
-    EXPECT_NE(std::string(error.what()).find("std::shared_ptr<Shape>"), std::string::npos)
-        << error.what();
-  }
-}
-
 TEST(BoostTypes, ALengthThatIsMoreThanTheMessageHasIsAnErrorAndNotAnAllocation) {
   constexpr std::uint8_t kLength = 77;
   std::vector<std::byte> bytes = bytes_of(std::vector<Named>(kLength));
@@ -387,15 +265,6 @@ TEST(BoostTypes, ALengthThatIsMoreThanTheMessageHasIsAnErrorAndNotAnAllocation) 
   Decoder decoder(bytes);
 
   EXPECT_THROW(static_cast<void>(decode<std::vector<Named>>(decoder)), ValueError);
-}
-
-TEST(BoostTypes, APointerToTheMessageItselfPointsToItsCopy) {
-  Linked value;
-  value.self = &value;
-
-  const Linked copy = copied(value);
-
-  EXPECT_EQ(copy.self, &copy);
 }
 
 TEST(BoostTypes, ManyObjectsThatWriteNothingArriveInTheSameNumber) {

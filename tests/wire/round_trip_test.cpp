@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 // Every kind of message that travels without Boost comes back as it went, takes the size that was
 // foretold, and is refused at every length that is too short.
-#include <gtest/gtest.h>
+#include "round_trip.hpp"
 
 #include <cmath>
 #include <limits>
-#include <multiprocessing/detail/message.hpp>
-#include <multiprocessing/errors.hpp>
 
 namespace multiprocessing::detail {
 namespace {
@@ -92,42 +90,6 @@ template <> inline constexpr bool multiprocessing::is_bitwise<multiprocessing::d
 
 namespace multiprocessing::detail {
 namespace {
-
-template <class T> std::vector<std::byte> bytes_of(const T& value) {
-  Encoder encoder;
-  encode(encoder, value);
-  return {encoder.bytes().begin(), encoder.bytes().end()};
-}
-
-template <class T> T copied(const T& value) {
-  Encoder encoder;
-  encode(encoder, value);
-  if constexpr (kSizedMessage<T>) {
-    EXPECT_EQ(encoded_size(value), encoder.size()) << type_name<T>();
-  }
-  Decoder decoder(encoder.bytes());
-  T copy = decode<T>(decoder);
-  EXPECT_EQ(decoder.remaining(), 0U) << type_name<T>();
-  return copy;
-}
-
-// A message cut anywhere is a ValueError; nothing is read behind its end (a sanitizer would tell,
-// as the bytes are in a block of exactly that size).
-template <class T> void expect_error_at_every_cut(const T& value) {
-  const std::vector<std::byte> whole = bytes_of(value);
-  for (std::size_t n = 0; n < whole.size(); ++n) {
-    const std::vector<std::byte> cut(whole.begin(), whole.begin() + static_cast<long>(n));
-    Decoder decoder(cut);
-    EXPECT_THROW(static_cast<void>(decode<T>(decoder)), ValueError)
-        << type_name<T>() << " cut to " << n << " of " << whole.size();
-  }
-}
-
-template <class T> void expect_round_trip(const T& value) {
-  static_assert(Message<T>);
-  EXPECT_TRUE(copied(value) == value) << type_name<T>();
-  expect_error_at_every_cut(value);
-}
 
 TEST(RoundTrip, NumbersKeepTheirValues) {
   expect_round_trip(true);
