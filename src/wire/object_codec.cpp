@@ -193,8 +193,9 @@ class Reader {
     Object::Dict items;
     items.reserve(n);
     for (std::size_t i = 0; i < n; ++i) {
-      Object key = read_key(depth);
-      items.insert_or_assign(std::move(key), read_owed(depth));
+      Object key = read_owed(depth);
+      Object value = read_owed(depth);
+      with_key([&] { items.insert_or_assign(std::move(key), std::move(value)); });
     }
     return items;
   }
@@ -203,18 +204,20 @@ class Reader {
     const std::size_t n = read_count(1);
     Set items;
     items.reserve(n);
-    for (std::size_t i = 0; i < n; ++i) items.insert(read_key(depth));
+    for (std::size_t i = 0; i < n; ++i) {
+      Object item = read_owed(depth);
+      with_key([&] { items.insert(std::move(item)); });
+    }
     return items;
   }
 
-  Object read_key(int depth) {
-    Object key = read_owed(depth);
+  // What cannot be hashed was never a key.
+  template <class Insert> void with_key(const Insert& insert) {
     try {
-      static_cast<void>(key.hash());
+      insert();
     } catch (const Error& error) {
       fail(error.what());
     }
-    return key;
   }
 
   Object read_owed(int depth) {
