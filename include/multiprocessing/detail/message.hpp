@@ -51,8 +51,9 @@ template <class A, class B> struct MessageType<std::pair<A, B>> {
 };
 
 /// What travels for an argument of type T: T without reference and cv; a string literal, a char
-/// array, char* and std::string_view become std::string, in tuples and pairs too.
-template <class T> using message_type_t = typename MessageType<std::decay_t<T>>::type;
+/// array, char* and std::string_view become std::string, in tuples and pairs too; `o[key]` becomes
+/// Object.
+template <class T> using message_type_t = typename MessageType<kept_t<T>>::type;
 
 /// T's fingerprint. Where it is used, T is also known by name in this process (for error messages
 /// and for messages that are received as Object), from before main on.

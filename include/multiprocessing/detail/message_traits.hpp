@@ -4,6 +4,7 @@
 #include <multiprocessing/detail/handle.hpp>
 
 #include <cstdint>
+#include <type_traits>
 #include <utility>
 
 namespace multiprocessing {
@@ -32,6 +33,14 @@ class HandleAccess {
   template <class X> static auto get(const X& x) -> decltype((x.handle_)) { return x.handle_; }
   template <class X> static X make(Handle handle) { return X(std::move(handle)); }
 };
+
+/// What is kept of an argument: a copy, as std::thread makes. A class that only stands for a value
+/// (the `o[key]` of an Object) names the value's type `message_type`, and that is kept and sent.
+template <class T> struct Kept { using type = std::decay_t<T>; };
+template <class T>
+requires requires { typename std::decay_t<T>::message_type; }
+struct Kept<T> { using type = typename std::decay_t<T>::message_type; };
+template <class T> using kept_t = typename Kept<T>::type;
 
 }  // namespace detail
 }  // namespace multiprocessing

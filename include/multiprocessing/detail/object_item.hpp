@@ -20,6 +20,8 @@ namespace multiprocessing {
 
 class Object::Item {
  public:
+  using message_type = Object;  // what is sent, or kept as an argument
+
   Item(const Item&) = delete;
   ~Item() noexcept(false);  // THROWS: KeyError, see above; never while another one flies
 

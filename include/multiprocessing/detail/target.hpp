@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 // What a Process runs: a callable and its arguments, bound as std::thread binds them.
 #pragma once
+#include <multiprocessing/detail/message_traits.hpp>
+
 #include <cstddef>
 #include <functional>
 #include <optional>
@@ -23,7 +25,7 @@ class Target {
   virtual void call() = 0;
 };
 
-template <class T> struct BoundArgument { using type = std::decay_t<T>; };
+template <class T> struct BoundArgument { using type = kept_t<T>; };
 /// A string literal outlives its frame as a string.
 template <std::size_t N> struct BoundArgument<const char (&)[N]> { using type = std::string; };
 template <class T> using BoundArgumentT = typename BoundArgument<T>::type;
