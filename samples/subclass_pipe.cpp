@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: BSL-1.0
+// Subclasses of Process, as in Python: run() is what the new process does. They share a pipe.
+#include <fmt/core.h>
+
+#include <multiprocessing/multiprocessing.hpp>
+#include <string>
+#include <utility>
+
+namespace mp = multiprocessing;
+
+using Message = std::pair<int, std::string>;
+
+struct Sender : mp::Process {
+  explicit Sender(mp::Connection to) : pipe(std::move(to)) {}
+  void run() override { pipe.send(Message(123, "Hello pipe!")); }
+
+  mp::Connection pipe;
+};
+
+struct Receiver : mp::Process {
+  explicit Receiver(mp::Connection from) : pipe(std::move(from)) {}
+  void run() override {
+    const auto [number, text] = pipe.recv<Message>();
+    fmt::print("{} {}\n", number, text);
+  }
+
+  mp::Connection pipe;
+};
+
+int main() {
+  auto [here, there] = mp::Pipe();
+  Receiver receiver(there);
+  Sender sender(here);
+  receiver.start();
+  sender.start();
+  receiver.join();
+  sender.join();
+}
