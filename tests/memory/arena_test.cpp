@@ -77,7 +77,7 @@ TEST(Arena, ADeadProcessesBlocksAreSwept) {
 }
 
 struct Cell : ObjectHeader {
-  static constexpr ObjectKind kKind = ObjectKind::kMemory;
+  static constexpr ObjectKind kKind = ObjectKind::kNone;
   explicit Cell(int v) : value(v) {}
   std::atomic<int> value;
 };

@@ -22,7 +22,7 @@ namespace {
 using test::kill_at_every_step;
 
 struct Cell : ObjectHeader {
-  static constexpr ObjectKind kKind = ObjectKind::kMemory;
+  static constexpr ObjectKind kKind = ObjectKind::kNone;
   std::atomic<int> value{7};
 };
 
