@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "os/limits.hpp"
 
-#include <sched.h>
 #include <fmt/format.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>

@@ -39,7 +39,9 @@ class HandleAccess {
 template <class T> struct Kept { using type = std::decay_t<T>; };
 template <class T>
 requires requires { typename std::decay_t<T>::message_type; }
-struct Kept<T> { using type = typename std::decay_t<T>::message_type; };
+struct Kept<T> {
+  using type = typename std::decay_t<T>::message_type;
+};
 template <class T> using kept_t = typename Kept<T>::type;
 
 }  // namespace detail

@@ -119,8 +119,7 @@ template <class T> T read_int(const Object& o) {
 }
 
 template <class T> T read_float(const Object& o) {
-  if (o.kind() == ObjectKind::kInt)
-    return static_cast<T>(ObjectAccess::number<std::int64_t>(o));
+  if (o.kind() == ObjectKind::kInt) return static_cast<T>(ObjectAccess::number<std::int64_t>(o));
   return static_cast<T>(ObjectAccess::number<double>(o));
 }
 
