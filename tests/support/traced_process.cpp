@@ -20,6 +20,8 @@
 namespace multiprocessing::test {
 namespace {
 
+constexpr std::chrono::milliseconds kSleep(25);
+
 // SIGCHLD is blocked in the test's thread while it waits for its victim, so that it can wait with a
 // limit; the victim has it as it was.
 class ChildSignalBlocked {
@@ -58,6 +60,10 @@ constexpr std::size_t kInstructionPointer = offsetof(user, regs) + offsetof(user
 std::uintptr_t read_instruction(pid_t pid) {
   return static_cast<std::uintptr_t>(::ptrace(PTRACE_PEEKUSER, pid, kInstructionPointer, nullptr));
 }
+bool comes_from_system_call(pid_t pid) {
+  const long code = ::ptrace(PTRACE_PEEKTEXT, pid, read_instruction(pid) - 2, nullptr);
+  return (code & 0xffff) == 0x050f;
+}
 // A hardware breakpoint: it leaves the code as it is, and a child of the victim does not inherit
 // it.
 bool set_breakpoint(pid_t pid, std::uintptr_t address) {
@@ -72,6 +78,10 @@ std::uintptr_t read_instruction(pid_t pid) {
   iovec room{&registers, sizeof registers};
   ::ptrace(PTRACE_GETREGSET, pid, 1, &room);
   return static_cast<std::uintptr_t>(registers.pc);
+}
+bool comes_from_system_call(pid_t pid) {
+  const long code = ::ptrace(PTRACE_PEEKTEXT, pid, read_instruction(pid) - 4, nullptr);
+  return (code & 0xffff'ffff) == 0xd400'0001;
 }
 bool set_breakpoint(pid_t, std::uintptr_t) { return false; }
 #endif
@@ -140,13 +150,20 @@ TracedProcess::State TracedProcess::resume(int request) {
       slept_since = std::chrono::steady_clock::time_point::max();
     } else if (slept_since == std::chrono::steady_clock::time_point::max()) {
       slept_since = now;
-    } else if (now - slept_since >= std::chrono::milliseconds(25)) {
+    } else if (now - slept_since >= kSleep) {
       return State::kBlocked;
     }
   }
 }
 
-TracedProcess::State TracedProcess::step() { return resume(PTRACE_SINGLESTEP); }
+TracedProcess::State TracedProcess::step() {
+  const auto start = std::chrono::steady_clock::now();
+  const State state = resume(PTRACE_SINGLESTEP);
+  if (state != State::kStopped || std::chrono::steady_clock::now() - start < kSleep) return state;
+  // On a busy machine the look at a sleeper may come when its poll is over.
+  if (comes_from_system_call(pid_) && ++long_calls_ == 2) return State::kBlocked;
+  return state;
+}
 
 TracedProcess::State TracedProcess::run_to(std::uintptr_t address, int n) {
   State state = State::kStopped;

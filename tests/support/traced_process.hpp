@@ -21,7 +21,8 @@ class TracedProcess {
   [[nodiscard]] pid_t pid() const noexcept { return pid_; }
   /// The instruction it comes to next.  REQUIRES: it is stopped.
   [[nodiscard]] std::uintptr_t instruction() const noexcept;
-  /// Does one instruction. A system call in which it sleeps for more than 25 ms gives kBlocked.
+  /// Does one instruction. A system call in which it sleeps for more than 25 ms gives kBlocked; one
+  /// that took as long and ended, as those of a poll do, gives kBlocked the second time.
   State step();
   /// Goes on until it comes to that instruction for the n-th time from here, n >= 1.
   State run_to(std::uintptr_t instruction, int n);
@@ -32,6 +33,7 @@ class TracedProcess {
 
   pid_t pid_ = -1;
   int pending_signal_ = 0;  // what it was stopped by and has yet to get
+  int long_calls_ = 0;      // system calls that took so long
 };
 
 }  // namespace multiprocessing::test

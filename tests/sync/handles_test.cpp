@@ -3,13 +3,16 @@
 #include <multiprocessing/detail/message.hpp>
 
 #include <csignal>
+#include <cstdlib>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "fresh_program.hpp"
 #include "sync_test.hpp"
 
 namespace {
@@ -17,33 +20,39 @@ namespace {
 using namespace multiprocessing::test;
 namespace memory = multiprocessing::memory;
 
-// Made before main.
-mp::Lock g_lock;
-mp::RLock g_rlock(mp::recover);
-mp::Semaphore g_semaphore(2);
-mp::BoundedSemaphore g_bounded(2);
-mp::Event g_event;
-mp::Condition g_condition;
-mp::Barrier g_barrier(2, [] {});
+struct OneOfEach {
+  mp::Lock lock;
+  mp::RLock rlock{mp::recover};
+  mp::Semaphore semaphore{2};
+  mp::BoundedSemaphore bounded{2};
+  mp::Event event;
+  mp::Condition condition;
+  mp::Barrier barrier{2, [] {}};
+};
+
+// Made before main, but only in the program of the one test: the others count what is shared.
+const std::unique_ptr<OneOfEach> g_globals(std::getenv("GLOBALS_WANTED") != nullptr ? new OneOfEach
+                                                                                    : nullptr);
+
+FRESH_SCENARIO(use_globals) {
+  OneOfEach& globals = *g_globals;
+  Child child([&] {
+    const std::scoped_lock guard(globals.lock, globals.rlock, globals.semaphore, globals.bounded);
+    globals.event.set();
+    globals.condition.acquire();
+    globals.condition.notify();
+    globals.condition.release();
+    return globals.barrier.wait() < 2;
+  });
+  const bool met = globals.event.wait(10s) && globals.barrier.wait(10s) < 2;
+  const bool child_met = child.wait() == 0;
+  return met && child_met && globals.semaphore.get_value() == 2 ? 0 : 1;
+}
 
 class HandlesTest : public SyncTest {};
 
 TEST_F(HandlesTest, MayBeGlobalsMadeBeforeMain) {
-  Child child([] {
-    const std::scoped_lock guard(g_lock, g_rlock, g_semaphore, g_bounded);
-    g_event.set();
-    g_condition.acquire();
-    g_condition.notify();
-    g_condition.release();
-    return g_barrier.wait() < 2;
-  });
-
-  EXPECT_TRUE(g_event.wait(10s));
-  EXPECT_LT(g_barrier.wait(10s), 2);
-
-  EXPECT_EQ(child.wait(), 0);
-  EXPECT_EQ(g_semaphore.get_value(), 2);
-  EXPECT_EQ(g_bounded.get_value(), 2);
+  EXPECT_EQ(::test::run_fresh("use_globals", {"GLOBALS_WANTED=1"}), 0);
 }
 
 TEST_F(HandlesTest, LiveInContainersAndOutliveTheProcessThatMadeThem) {
@@ -97,13 +106,14 @@ template <class T> void expect_that_it_travels(const T& original) {
 }
 
 TEST_F(HandlesTest, OfEveryKindTravelInMessages) {
-  expect_that_it_travels(g_lock);
-  expect_that_it_travels(g_rlock);
-  expect_that_it_travels(g_semaphore);
-  expect_that_it_travels(g_bounded);
-  expect_that_it_travels(g_event);
-  expect_that_it_travels(g_condition);
-  expect_that_it_travels(g_barrier);
+  const OneOfEach each;
+  expect_that_it_travels(each.lock);
+  expect_that_it_travels(each.rlock);
+  expect_that_it_travels(each.semaphore);
+  expect_that_it_travels(each.bounded);
+  expect_that_it_travels(each.event);
+  expect_that_it_travels(each.condition);
+  expect_that_it_travels(each.barrier);
 }
 
 TEST_F(HandlesTest, ABarrierThatTravelledHasNotItsAction) {
