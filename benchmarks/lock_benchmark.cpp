@@ -60,52 +60,55 @@ template <class Pair> double pairs_per_second(std::size_t processes, Pair pair) 
   return static_cast<double>(shared.pairs) / static_cast<double>(ns) * 1e3;
 }
 
-void add_pairs(bench::Table& locks, bench::Table& semaphores, std::size_t processes, int rounds) {
+template <class T> double pairs_of(T& object, std::size_t processes) {
+  return pairs_per_second(processes, [&] {
+    object.acquire();
+    object.release();
+  });
+}
+
+double mutex_pairs(pthread_mutex_t& mutex, std::size_t processes) {
+  return pairs_per_second(processes, [&] {
+    ::pthread_mutex_lock(&mutex);
+    ::pthread_mutex_unlock(&mutex);
+  });
+}
+
+void add_locks(bench::Table& table, std::size_t processes, int rounds) {
   const std::string name = std::to_string(processes) + " process(es)";
   mp::Lock lock;
   mp::RLock rlock;
+  const auto robust = [=] { return mutex_pairs(peers().robust, processes); };
+  const auto plain = [=] { return mutex_pairs(peers().plain, processes); };
+  table.add_case("Lock, " + name,
+                 {{"Lock", [&] { return pairs_of(lock, processes); }},
+                  {"pthread robust mutex", robust},
+                  {"pthread mutex, process-shared", plain}},
+                 rounds);
+  table.add_case("RLock, " + name,
+                 {{"RLock", [&] { return pairs_of(rlock, processes); }},
+                  {"pthread robust mutex", robust},
+                  {"pthread mutex, process-shared", plain}},
+                 rounds);
+}
+
+void add_semaphores(bench::Table& table, std::size_t processes, int rounds) {
+  const std::string name = std::to_string(processes) + " process(es)";
   mp::Semaphore semaphore(1);
   mp::BoundedSemaphore bounded(1);
-  const auto plain = [=] {
-    return pairs_per_second(processes, [] {
-      ::pthread_mutex_lock(&peers().plain);
-      ::pthread_mutex_unlock(&peers().plain);
-    });
-  };
-  const auto robust = [=] {
-    return pairs_per_second(processes, [] {
-      ::pthread_mutex_lock(&peers().robust);
-      ::pthread_mutex_unlock(&peers().robust);
-    });
-  };
-  const auto pair_of = [processes](auto& object) {
-    return pairs_per_second(processes, [&] {
-      object.acquire();
-      object.release();
-    });
-  };
-  locks.add_case("Lock, " + name,
-                 {{"Lock", [&] { return pair_of(lock); }},
-                  {"pthread robust mutex", robust},
-                  {"pthread mutex, process-shared", plain}},
-                 rounds);
-  locks.add_case("RLock, " + name,
-                 {{"RLock", [&] { return pair_of(rlock); }},
-                  {"pthread robust mutex", robust},
-                  {"pthread mutex, process-shared", plain}},
-                 rounds);
   const auto posix = [=] {
     return pairs_per_second(processes, [] {
       ::sem_wait(&peers().semaphore);
       ::sem_post(&peers().semaphore);
     });
   };
-  semaphores.add_case("Semaphore, " + name,
-                      {{"Semaphore", [&] { return pair_of(semaphore); }}, {"sem_t", posix}},
-                      rounds);
-  semaphores.add_case("BoundedSemaphore, " + name,
-                      {{"BoundedSemaphore", [&] { return pair_of(bounded); }}, {"sem_t", posix}},
-                      rounds);
+  table.add_case("Semaphore, " + name,
+                 {{"Semaphore", [&] { return pairs_of(semaphore, processes); }}, {"sem_t", posix}},
+                 rounds);
+  table.add_case(
+      "BoundedSemaphore, " + name,
+      {{"BoundedSemaphore", [&] { return pairs_of(bounded, processes); }}, {"sem_t", posix}},
+      rounds);
 }
 
 // Microseconds from the holder's SIGKILL to the blocked acquirer's return.
@@ -153,12 +156,9 @@ int main(int argc, char** argv) {
   app.add_option("--kills", kills, "how many holders are killed");
   CLI11_PARSE(app, argc, argv);
 
-  bench::Table locks("Locks: acquire and release", "million pairs/s", bench::Better::kHigher);
-  bench::Table semaphores("Semaphores: acquire and release", "million pairs/s",
-                          bench::Better::kHigher);
-  for (std::size_t processes : {1U, 2U, 4U}) add_pairs(locks, semaphores, processes, rounds);
-  locks.print();
-  semaphores.print();
+  bench::Table table("Acquire and release", "million pairs/s", bench::Better::kHigher);
+  for (std::size_t processes : {1U, 2U, 4U}) add_locks(table, processes, rounds);
+  for (std::size_t processes : {1U, 2U, 4U}) add_semaphores(table, processes, rounds);
 
   mp::Lock lock;
   std::vector<double> times;

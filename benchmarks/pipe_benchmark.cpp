@@ -69,5 +69,4 @@ int main(int argc, char** argv) {
   };
   add("64 B", 64, 300'000, std::array<std::uint64_t, 8>{1, 2, 3});
   add("64 KiB", 65536, 20'000, std::vector<std::byte>(65536));
-  table.print();
 }

@@ -52,5 +52,4 @@ int main(int argc, char** argv) {
        {"bare fork and waitpid", [&] { return median_us(count, bare_fork); }},
        {"CPython Process, fork", [&] { return bench::from_python("cpython.py", "process 100"); }}},
       rounds);
-  table.print();
 }

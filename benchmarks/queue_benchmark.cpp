@@ -66,6 +66,7 @@ double measure_channel(const Case& c, const std::unique_ptr<bench::Channel>& cha
       for (std::size_t n = 0; n < c.messages * c.producers / c.consumers; ++n) {
         channel->receive(message);
       }
+      channel->finish();
     });
   }
   return thousand_per_second(c, bench::time_together(crew));
@@ -150,7 +151,6 @@ void throughput(int rounds) {
   add_throughput(table, {65536, 1, 1, 20'000}, std::vector<std::byte>(65536), rounds);
   add_throughput(table, {1 << 20, 1, 1, 2'000}, std::vector<std::byte>(1 << 20), rounds);
   add_throughput(table, {64, 4, 4, 200'000}, std::array<std::uint64_t, 8>{1, 2, 3}, rounds);
-  table.print();
 }
 
 using Together = std::int64_t (*)(const std::vector<Work>&);
@@ -213,7 +213,6 @@ void round_trips(int rounds) {
   };
   add("both sides running", bench::time_together);
   add("both on one CPU, so each sleeps", bench::time_on_one_cpu);
-  table.print();
 }
 
 void idle_getters() {

@@ -13,7 +13,7 @@ class Channel {
   virtual void send(std::span<const std::byte> message) = 0;
   /// Receives one message of exactly this size.
   virtual void receive(std::span<std::byte> message) = 0;
-  /// A producer's last call: returns when its messages are out of this process.
+  /// The last call of each side: a sender's returns when nothing is lost if it ends now.
   virtual void finish() {}
 };
 

@@ -32,7 +32,11 @@ class ZeroMq : public Channel {
     if (socket_ == nullptr) open(ZMQ_PULL);
     if (zmq_recv(socket_, message.data(), message.size(), 0) < 0) fail("zmq_recv");
   }
+  // A receiver whose high water mark is reached loses what its kernel buffer holds when the
+  // sender hangs up, so a sender waits until the receivers have all.
   void finish() override {
+    if (receives_) next_.finished.fetch_add(1);
+    while (next_.finished.load() != consumers_) ::usleep(100);
     zmq_close(socket_);
     zmq_ctx_term(context_);
     socket_ = nullptr;
@@ -42,9 +46,11 @@ class ZeroMq : public Channel {
   struct Counter {
     std::atomic<std::size_t> consumers;
     std::atomic<std::size_t> producers;
+    std::atomic<std::size_t> finished;  // consumers
   };
 
   void open(int type) {
+    receives_ = type == ZMQ_PULL;
     context_ = zmq_ctx_new();
     socket_ = zmq_socket(context_, type);
     zmq_setsockopt(socket_, ZMQ_SNDHWM, &high_water_mark_, sizeof high_water_mark_);
@@ -65,6 +71,7 @@ class ZeroMq : public Channel {
   int high_water_mark_;
   Counter& next_;
   std::string prefix_;
+  bool receives_ = false;
   void* context_ = nullptr;
   void* socket_ = nullptr;
 };

@@ -6,48 +6,43 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <map>
+#include <span>
 
 #include "crew.hpp"
 
 namespace bench {
 
-Table::Table(std::string title, std::string unit, Better better)
-    : title_(std::move(title)), unit_(std::move(unit)), better_(better) {}
+Table::Table(const std::string& title, const std::string& unit, Better better) : better_(better) {
+  fmt::print("\n{} ({})\n", title, unit);
+}
 
 void Table::add_case(const std::string& name, const std::vector<Entry>& entries, int rounds) {
   std::vector<std::vector<double>> values(entries.size());
   for (int round = 0; round < rounds; ++round) {
     for (std::size_t i = 0; i < entries.size(); ++i) values[i].push_back(entries[i].measure());
   }
-  Case result{name, {}, {}};
-  for (std::size_t i = 0; i < entries.size(); ++i) {
-    result.peers.push_back(entries[i].peer);
-    result.medians.push_back(median(values[i]));
-  }
-  cases_.push_back(std::move(result));
+  std::vector<double> medians;
+  for (const std::vector<double>& of_entry : values) medians.push_back(median(of_entry));
+  print(name, entries, medians);
 }
 
-void Table::print() const {
-  fmt::print("\n{} ({})\n", title_, unit_);
-  for (const Case& c : cases_) {
-    double best = 0;
-    for (std::size_t i = 1; i < c.medians.size(); ++i) {
-      const double m = c.medians[i];
-      if (m == 0) continue;
-      if (best == 0 || (better_ == Better::kHigher ? m > best : m < best)) best = m;
-    }
-    fmt::print("  {}\n", c.name);
-    for (std::size_t i = 0; i < c.medians.size(); ++i) {
-      const double m = c.medians[i];
-      if (m == 0) {
-        fmt::print("    {:<34} {:>12}\n", c.peers[i], "-");
-      } else if (i == 0) {
-        fmt::print("    {:<34} {:>12.3f}   {:.2f} of the best peer\n", c.peers[i], m,
-                   best == 0 ? 0 : m / best);
-      } else {
-        fmt::print("    {:<34} {:>12.3f}   we: {:.2f} of it\n", c.peers[i], m, c.medians[0] / m);
-      }
+void Table::print(const std::string& name, const std::vector<Entry>& entries,
+                  const std::vector<double>& medians) const {
+  double best = 0;
+  for (const double m : std::span(medians).subspan(1)) {
+    if (m == 0) continue;
+    if (best == 0 || (better_ == Better::kHigher ? m > best : m < best)) best = m;
+  }
+  fmt::print("  {}\n", name);
+  for (std::size_t i = 0; i < medians.size(); ++i) {
+    const double m = medians[i];
+    if (m == 0) {
+      fmt::print("    {:<34} {:>12}\n", entries[i].peer, "-");
+    } else if (i == 0) {
+      fmt::print("    {:<34} {:>12.3f}   {:.2f} of the best peer\n", entries[i].peer, m,
+                 best == 0 ? 0 : m / best);
+    } else {
+      fmt::print("    {:<34} {:>12.3f}   we: {:.2f} of it\n", entries[i].peer, m, medians[0] / m);
     }
   }
   std::fflush(stdout);

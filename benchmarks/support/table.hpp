@@ -11,29 +11,23 @@ enum class Better { kHigher, kLower };
 
 class Table {
  public:
-  Table(std::string title, std::string unit, Better better);
+  /// Prints the title.
+  Table(const std::string& title, const std::string& unit, Better better);
 
   /// Measures every entry of a case `rounds` times, the entries in turn, so that a machine that
-  /// changes its speed meets all of them alike. The first entry is this library's. An entry whose
-  /// measure returns 0 is not available.
+  /// changes its speed meets all of them alike, and prints the medians. The first entry is this
+  /// library's. An entry whose measure returns 0 is not available.
   struct Entry {
     std::string peer;
     std::function<double()> measure;
   };
   void add_case(const std::string& name, const std::vector<Entry>& entries, int rounds);
 
-  void print() const;
-
  private:
-  struct Case {
-    std::string name;
-    std::vector<std::string> peers;
-    std::vector<double> medians;
-  };
-  std::string title_;
-  std::string unit_;
+  void print(const std::string& name, const std::vector<Entry>& entries,
+             const std::vector<double>& medians) const;
+
   Better better_;
-  std::vector<Case> cases_;
 };
 
 /// What a Python script of benchmarks/peers prints for these arguments; 0 where python3 is missing.
