@@ -215,29 +215,28 @@ void round_trips(int rounds) {
   add("both on one CPU, so each sleeps", bench::time_on_one_cpu);
 }
 
+double cpu_seconds() {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  const auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
+  };
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
 void idle_getters() {
   mp::Queue<int> queue;
-  double* seconds = &bench::shared<double>();
-  std::vector<Work> crew;
-  std::atomic<int>& ended = bench::shared<std::atomic<int>>();
-  for (int i = 0; i < 10; ++i) {
-    crew.push_back([&] {
-      try {
-        static_cast<void>(queue.get(std::chrono::seconds(5)));
-      } catch (const mp::Empty&) {
-      }
-      rusage usage{};
-      ::getrusage(RUSAGE_SELF, &usage);
-      static std::atomic<int>& done = ended;
-      const double used =
-          static_cast<double>(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-          static_cast<double>(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
-      std::atomic_ref<double>(*seconds).fetch_add(used);
-      done.fetch_add(1);
-    });
-  }
-  bench::time_together(crew);
-  std::printf("\nTen getters blocked for 5 s used %.1f ms of CPU together\n", *seconds * 1e3);
+  double& used = bench::shared<double>();
+  const auto get = [&] {
+    const double before = cpu_seconds();
+    try {
+      static_cast<void>(queue.get(std::chrono::seconds(5)));
+    } catch (const mp::Empty&) {
+    }
+    std::atomic_ref<double>(used).fetch_add(cpu_seconds() - before);
+  };
+  bench::time_together(std::vector<Work>(10, get));
+  std::printf("\nTen getters blocked for 5 s used %.1f ms of CPU together\n", used * 1e3);
 }
 
 }  // namespace

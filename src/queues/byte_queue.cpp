@@ -91,6 +91,11 @@ ByteQueue::ByteQueue(Handle handle) {
   handle_ = Handle(std::shared_ptr<void>(std::move(local), object));
 }
 
+void ByteQueue::put_bytes(std::span<const std::byte> message, Fingerprint type,
+                          Timeout timeout) const {
+  put_or_throw(*local_, {type, message}, timeout);
+}
+
 void ByteQueue::put_encoded(const Encoder& message, Fingerprint type, Timeout timeout) const {
   if (!message.descriptors().empty()) {
     throw TypeError(
@@ -100,7 +105,7 @@ void ByteQueue::put_encoded(const Encoder& message, Fingerprint type, Timeout ti
   }
   const std::span<const std::byte> bytes = message.bytes();
   if (message.handles().empty() && bytes.size() <= kInlineMax) {
-    return put_or_throw(*local_, {type, bytes}, timeout);
+    return put_bytes(bytes, type, timeout);
   }
   Draft draft(*this, bytes.size(), type, message.handles());
   if (!bytes.empty()) std::memcpy(draft.room().data(), bytes.data(), bytes.size());
@@ -113,10 +118,11 @@ void ByteQueue::put_draft(Draft& draft, Timeout timeout) const {
   draft.parcel_ = nullptr;
 }
 
-void ByteQueue::get_decoded(Fingerprint wanted, Decode decode, void* to, Timeout timeout) const {
+void ByteQueue::get_decoded(Fingerprint wanted, Decode decode, void* to, Timeout timeout,
+                            std::span<std::byte> itself) const {
   check_open(*local_, "get");
   DecodingInspector inspector(decode, to);
-  queues::Taken taken;
+  queues::Taken taken(itself);
   switch (queues::get(local_->object, wanted, inspector, taken, os::Deadline::after(timeout),
                       local_->getting)) {
     case queues::Got::kInspected:
@@ -125,12 +131,13 @@ void ByteQueue::get_decoded(Fingerprint wanted, Decode decode, void* to, Timeout
       throw Empty(fmt::format("{} is empty: get() {}; put into it, or allow more time",
                               local_->name(), tried(timeout)));
     case queues::Got::kMessage:
+      if (taken.fills(itself)) return;
       break;
   }
   std::vector<Handle> handles;
   if (taken.parcel != nullptr) handles = queues::handles_of(*taken.parcel);
   Decoder decoder(taken.bytes(), handles);
-  decode(to, taken.type, decoder);
+  decode(to, wanted, decoder);
 }
 
 std::size_t ByteQueue::qsize() const noexcept { return queues::size_of(local_->object); }

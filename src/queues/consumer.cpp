@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "queues/consumer.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 #include "memory/arena.hpp"
 #include "queues/ledger.hpp"
+#include "queues/prefetch.hpp"
 #include "queues/segments.hpp"
 #include "queues/side_guard.hpp"
 
@@ -25,6 +27,13 @@ struct First {
   }
 };
 
+// The messages behind it that are known to be there, but no more: to read a line that a producer
+// is about to write would hold that one up.
+void fetch_messages(Segment& segment, std::uint32_t next, std::uint32_t end) noexcept {
+  const std::size_t known = std::min(end - next, segment.units_from(next)) * kUnit;
+  prefetch_range(segment.at(next), known, prefetch_to_read);
+}
+
 // REQUIRES: the consumers' lock, as all below.
 bool find_first(QueueObject& queue, First& first) noexcept {
   Side& own = queue.consumers;
@@ -35,9 +44,11 @@ bool find_first(QueueObject& queue, First& first) noexcept {
     own.other.store(tail);
     if (tail.count == first.head.count) return false;
   }
-  const std::byte* at = segment_for_get(queue, first.head).at(first.head.unit);
+  Segment& segment = segment_for_get(queue, first.head);
+  const std::byte* at = segment.at(first.head.unit);
   std::memcpy(&first.frame, at, sizeof first.frame);
   first.payload = at + sizeof first.frame;
+  fetch_messages(segment, first.head.unit + first.frame.units(), own.other.load().unit);
   return true;
 }
 
@@ -75,15 +86,12 @@ void inspect(const First& first, Inspector& inspector) {
 Got take_as(QueueObject& queue, std::uint32_t wanted, Inspector& inspector, Taken& taken) {
   First first;
   if (!find_first(queue, first)) return Got::kNothing;
-  if (first.frame.type != wanted) {
+  const bool copied = first.frame.type == wanted &&
+                      (first.frame.is_parcel() || taken.copy(first.payload, first.frame.length));
+  if (!copied) {
     inspect(first, inspector);
     taken.parcel = take(queue, first);
     return Got::kInspected;
-  }
-  taken.type = first.frame.type;
-  if (!first.frame.is_parcel()) {
-    taken.length = first.frame.length;
-    std::memcpy(taken.buffer, first.payload, first.frame.length);
   }
   taken.parcel = take(queue, first);
   return Got::kMessage;
@@ -100,9 +108,9 @@ std::vector<detail::Handle> handles_of(memory::Parcel& parcel) {
 
 Got get(QueueObject& queue, std::uint32_t wanted, Inspector& inspector, Taken& taken,
         const os::Deadline& deadline, Patience& patience) {
-  const auto has_message = [&]() noexcept {
-    return queue.consumers.place.load(std::memory_order_acquire).count !=
-           queue.producers.place.load(std::memory_order_acquire).count;
+  const auto messages = [&]() noexcept {
+    const std::uint32_t head = queue.consumers.place.load(std::memory_order_seq_cst).count;
+    return queue.producers.place.load(std::memory_order_seq_cst).count - head;
   };
   for (;;) {
     SideGuard guard(queue, queue.consumers, settle_consumers, deadline);
@@ -117,7 +125,7 @@ Got get(QueueObject& queue, std::uint32_t wanted, Inspector& inspector, Taken& t
       if (queue.maxsize != 0) queue.consumers.gate.notify_one();
       return got;
     }
-    if (!patience.wait(queue.producers.gate, has_message, deadline)) return Got::kNothing;
+    if (!patience.wait(queue.producers.gate, messages, deadline)) return Got::kNothing;
   }
 }
 

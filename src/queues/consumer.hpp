@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <multiprocessing/detail/handle.hpp>
 #include <span>
 #include <vector>
@@ -18,21 +19,36 @@ namespace multiprocessing::queues {
 /// A message that was taken and belongs to this process.
 class Taken {
  public:
-  // The buffer is filled as far as it is used.
-  Taken() noexcept {}  // NOLINT(modernize-use-equals-default)
+  /// `room`: where a short message shall lie; empty: here.
+  explicit Taken(std::span<std::byte> room = {}) noexcept  // NOLINT: the buffer is filled as used
+      : room_(room.empty() ? std::span(buffer_) : room) {}
   Taken(const Taken&) = delete;
   Taken& operator=(const Taken&) = delete;
   ~Taken() {
     if (parcel != nullptr) memory::free_parcel(parcel);
   }
+
+  /// Copies a short message; false if there is no room for it.
+  bool copy(const std::byte* from, std::size_t bytes) noexcept {
+    if (bytes > room_.size()) return false;
+    std::memcpy(room_.data(), from, bytes);
+    length_ = bytes;
+    return true;
+  }
   [[nodiscard]] std::span<const std::byte> bytes() noexcept {
-    return parcel != nullptr ? parcel->payload() : std::span(buffer, length);
+    return parcel != nullptr ? parcel->payload() : room_.first(length_);
+  }
+  /// Whether it is a short message that fills the room given to the constructor.
+  [[nodiscard]] bool fills(std::span<std::byte> room) const noexcept {
+    return parcel == nullptr && !room.empty() && length_ == room.size();
   }
 
-  std::uint32_t type = 0;
-  std::uint32_t length = 0;
   memory::Parcel* parcel = nullptr;
-  alignas(16) std::byte buffer[kInlineMax];
+
+ private:
+  std::span<std::byte> room_;
+  std::size_t length_ = 0;
+  alignas(16) std::byte buffer_[kInlineMax];
 };
 
 /// The handles that a parcel keeps. REQUIRES: that the parcel stays.

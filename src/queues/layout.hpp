@@ -78,6 +78,10 @@ struct Segment {
   [[nodiscard]] std::byte* at(std::uint32_t unit) noexcept {
     return reinterpret_cast<std::byte*>(this + 1) + std::size_t{unit - begin} * kUnit;
   }
+  /// How many units there are from that one to the end.
+  [[nodiscard]] std::uint32_t units_from(std::uint32_t unit) const noexcept {
+    return units - (unit - begin);
+  }
 };
 static_assert(sizeof(Segment) == 64);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
-// How long a process looks at a queue before it goes to sleep: as long as that has been paying.
+// How long a process looks at a queue before it goes to sleep, and how often: as has been paying.
 #pragma once
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 
@@ -12,37 +13,67 @@ namespace multiprocessing::queues {
 /// One for each process and side. Threads: races only make it a little more or less patient.
 class Patience {
  public:
-  /// Waits until `ready()` or the deadline; says whether it was ready when last asked.
-  template <class Ready>
-  bool wait(Gate& gate, const Ready& ready, const os::Deadline& deadline) noexcept {
-    if (deadline.at_ns() == 0) return ready();
+  /// Waits until `available()`, a number, is not 0, or the deadline has passed; says which.
+  template <class Available>
+  bool wait(Gate& gate, const Available& available, const os::Deadline& deadline) noexcept {
+    if (deadline.at_ns() == 0) return available() != 0;
     if (const std::int64_t limit_ns = limit(); limit_ns != 0) {
-      os::Spin spin(limit_ns);
-      while (spin.again()) {
-        if (!ready()) continue;
-        limit_ns_.store(kMostNs, std::memory_order_relaxed);
-        return true;
-      }
+      if (look(available, limit_ns)) return true;
       limit_ns_.store(limit_ns > kLeastNs ? limit_ns / 2 : 0, std::memory_order_relaxed);
     }
-    return gate.wait(ready, deadline);
+    return gate.wait([&]() noexcept { return available() != 0; }, deadline);
   }
 
  private:
   static constexpr std::int64_t kMostNs = 10'000;  // about what falling asleep and waking costs
   static constexpr std::int64_t kLeastNs = 1'000;
   static constexpr std::uint32_t kWaitsToTryAgain = 32;
+  static constexpr std::uint32_t kMostRounds = 8;  // of some 50 ns
+  static constexpr std::uint32_t kGoodBatch = 3;
+
+  template <class Available> bool look(const Available& available, std::int64_t limit_ns) noexcept {
+    os::Spin spin(limit_ns);
+    const std::uint32_t aside = rounds_aside();
+    for (std::uint32_t round = 0; spin.again(); ++round) {
+      if (round < aside) continue;
+      const std::uint32_t found = available();
+      if (found == 0) continue;
+      limit_ns_.store(kMostNs, std::memory_order_relaxed);
+      note_found(aside, found);
+      return true;
+    }
+    return false;
+  }
 
   // Where looking was in vain for long it is tried again now and then: the others may be quicker.
   std::int64_t limit() noexcept {
     const std::int64_t limit_ns = limit_ns_.load(std::memory_order_relaxed);
-    if (limit_ns != 0) return limit_ns;
+    return limit_ns != 0 ? limit_ns : now_and_then() ? kMostNs / 2 : 0;
+  }
+
+  // Each look takes the cache line from the other side, which then is as slow as the line travels.
+  // In a stream of messages it is quicker to look aside until some have gathered; where only one
+  // comes at a time that would be a delay for nothing. Which it is, a trial now and then tells.
+  std::uint32_t rounds_aside() noexcept {
+    const std::uint32_t aside = aside_.load(std::memory_order_relaxed);
+    return aside != 0 ? aside : now_and_then() ? 2 : 0;
+  }
+  void note_found(std::uint32_t aside, std::uint32_t found) noexcept {
+    const std::uint32_t next =
+        aside == 0 || found < kGoodBatch ? 0 : std::min(aside + 1, kMostRounds);
+    if (next != aside_.load(std::memory_order_relaxed)) {
+      aside_.store(next, std::memory_order_relaxed);
+    }
+  }
+
+  bool now_and_then() noexcept {
     const std::uint32_t waits = waits_.load(std::memory_order_relaxed) + 1;
     waits_.store(waits, std::memory_order_relaxed);
-    return waits % kWaitsToTryAgain == 0 ? kMostNs / 2 : 0;
+    return waits % kWaitsToTryAgain == 0;
   }
 
   std::atomic<std::int64_t> limit_ns_{kMostNs};
+  std::atomic<std::uint32_t> aside_{0};
   std::atomic<std::uint32_t> waits_{0};
 };
 

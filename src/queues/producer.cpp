@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "queues/producer.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 #include "memory/arena.hpp"
+#include "queues/prefetch.hpp"
 #include "queues/segments.hpp"
 #include "queues/side_guard.hpp"
 
@@ -32,6 +34,13 @@ void write_frame(Side& own, std::byte* where, const Frame& frame, const Outgoing
   memory::publish(message.parcel);
 }
 
+// The lines of the messages to come are in the cache of whoever read them last.
+void fetch_room(Segment& segment, std::uint32_t next, std::uint32_t units) noexcept {
+  const std::uint32_t begin = next + kAhead / kUnit;
+  if (segment.units_from(next) <= kAhead / kUnit + units) return;
+  prefetch_range(segment.at(begin), units * kUnit, prefetch_to_write);
+}
+
 // REQUIRES: the producers' lock.
 Outcome append(QueueObject& queue, const Outgoing& message, SpareSegment& spare) noexcept {
   Side& own = queue.producers;
@@ -54,6 +63,7 @@ Outcome append(QueueObject& queue, const Outgoing& message, SpareSegment& spare)
     segment = &spare.link(queue, tail);
   }
   write_frame(own, segment->at(tail.unit), frame, message, tail);
+  fetch_room(*segment, tail.unit + units, frame.units());
   // release: pairs with the consumers' acquire; who sees this place also sees the frame.
   own.place.store({tail.unit + units, tail.count + 1}, std::memory_order_release);
   if (message.parcel != nullptr) own.intent.block.store(0, std::memory_order_release);
@@ -64,9 +74,10 @@ Outcome append(QueueObject& queue, const Outgoing& message, SpareSegment& spare)
 
 bool put(QueueObject& queue, const Outgoing& message, const os::Deadline& deadline,
          Patience& patience) {
-  const auto has_room = [&]() noexcept {
-    return !is_full(queue, queue.producers.place.load(std::memory_order_acquire),
-                    queue.consumers.place.load(std::memory_order_acquire));
+  const auto room = [&]() noexcept {
+    const std::uint32_t head = queue.consumers.place.load(std::memory_order_seq_cst).count;
+    const std::uint32_t tail = queue.producers.place.load(std::memory_order_seq_cst).count;
+    return queue.maxsize - std::min(tail - head, queue.maxsize);
   };
   SpareSegment spare;
   for (;;) {
@@ -83,7 +94,7 @@ bool put(QueueObject& queue, const Outgoing& message, const os::Deadline& deadli
         spare.obtain(queue);
         break;
       case Outcome::kFull:
-        if (!patience.wait(queue.consumers.gate, has_room, deadline)) return false;
+        if (!patience.wait(queue.consumers.gate, room, deadline)) return false;
         break;
     }
   }

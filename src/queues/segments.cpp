@@ -118,8 +118,7 @@ Segment* segment_for_put(QueueObject& queue, Place tail, std::uint32_t units) no
   const Offset last = queue.producers.segment.load(std::memory_order_relaxed);
   if (last == 0) return nullptr;
   auto* const segment = memory::at_as<Segment>(last);
-  const std::uint32_t used = tail.unit - segment->begin;
-  return segment->units - used >= units ? segment : nullptr;
+  return segment->units_from(tail.unit) >= units ? segment : nullptr;
 }
 
 Segment& segment_for_get(QueueObject& queue, Place head) noexcept {

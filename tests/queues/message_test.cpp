@@ -2,6 +2,8 @@
 // What may be put into a queue, and how it comes out.
 #include <boost/serialization/string.hpp>
 
+#include <array>
+#include <cstdint>
 #include <list>
 #include <map>
 #include <memory>
@@ -63,6 +65,11 @@ class Named {
   std::string name_;
 };
 
+template <std::size_t N> struct Block {
+  std::uint32_t first;
+  std::array<std::uint32_t, N> rest;
+  bool operator==(const Block&) const = default;
+};
 template <class T> T through_a_queue(const T& value) {
   const mp::Queue<T> q;
   q.put(value);
@@ -104,6 +111,31 @@ TEST_F(QueueTest, MessagesOfEveryLengthComeOutWhole) {
   }
   for (const std::size_t length : lengths) q.put(text(length));
   for (const std::size_t length : lengths) ASSERT_EQ(q.get(), text(length)) << length;
+}
+
+TEST_F(QueueTest, AValueOfNothingButBytesComesOutWholeWhateverItsSize) {
+  const auto check = []<std::size_t N>(const Block<N>& empty) {
+    Block<N> block = empty;
+    std::iota(block.rest.begin(), block.rest.end(), 2U);
+    EXPECT_EQ(through_a_queue(block), block) << sizeof block;
+  };
+  check(Block<1>{1, {}});
+  check(Block<255>{1, {}});
+  check(Block<4095>{1, {}});  // the longest that lies in the row itself
+  check(Block<4096>{1, {}});
+  check(Block<100'000>{1, {}});
+}
+
+TEST_F(QueueTest, AMessageOfAnotherSizeIsReadByItsType) {
+  const mp::Queue<std::int64_t> wide;
+  const auto narrow = same_as<mp::Queue<std::int8_t>>(wide);
+  narrow.put(-5);
+  EXPECT_THROW(static_cast<void>(wide.get()), mp::TypeError);
+  EXPECT_EQ(narrow.get(), -5);
+  const mp::Queue<> objects;
+  const auto numbers = same_as<mp::Queue<std::int64_t>>(objects);
+  objects.put(std::int64_t{1} << 40);
+  EXPECT_EQ(numbers.get(), std::int64_t{1} << 40);
 }
 
 TEST_F(QueueTest, ALongMessageThatCannotBeMeasuredBeforehandComesOutWhole) {

@@ -3,11 +3,13 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <multiprocessing/detail/handle.hpp>
 #include <multiprocessing/detail/message.hpp>
 #include <multiprocessing/timeout.hpp>
 #include <optional>
 #include <span>
+#include <type_traits>
 #include <utility>
 
 namespace multiprocessing::queues {
@@ -61,23 +63,37 @@ class ByteQueue {
   ~ByteQueue() = default;
 
   template <class T> void put_as(const T& value, Timeout timeout) const {
-    if constexpr (kSizedMessage<T>) {
-      const std::size_t bytes = encoded_size(value);
-      if (bytes > kInlineMax) return put_large(value, bytes, timeout);
+    if constexpr (kItsOwnMessage<T> && sizeof(T) <= kInlineMax) {
+      return put_bytes(std::as_bytes(std::span(&value, 1)), fingerprint<T>(), timeout);
+    } else {
+      if constexpr (kSizedMessage<T>) {
+        const std::size_t bytes = encoded_size(value);
+        if (bytes > kInlineMax) return put_large(value, bytes, timeout);
+      }
+      alignas(16) std::byte buffer[kBufferBytes];
+      Encoder encoder{std::span(buffer)};
+      encode(encoder, value);
+      put_encoded(encoder, fingerprint<T>(), timeout);
     }
-    alignas(16) std::byte buffer[kBufferBytes];
-    Encoder encoder{std::span(buffer)};
-    encode(encoder, value);
-    put_encoded(encoder, fingerprint<T>(), timeout);
   }
 
   template <class T> [[nodiscard]] T get_as(Timeout timeout) const {
-    std::optional<T> result;
-    const Decode decode = [](void* to, Fingerprint sent, Decoder& message) {
-      static_cast<std::optional<T>*>(to)->emplace(decode_as<T>(sent, message));
-    };
-    get_decoded(fingerprint<T>(), decode, &result, timeout);
-    return std::move(*result);
+    if constexpr (kItsOwnMessage<T> && std::is_trivially_default_constructible_v<T>) {
+      T result;
+      const Decode decode = [](void* to, Fingerprint sent, Decoder& message) {
+        std::construct_at(static_cast<T*>(to), decode_as<T>(sent, message));
+      };
+      get_decoded(fingerprint<T>(), decode, &result, timeout,
+                  std::as_writable_bytes(std::span(&result, 1)));
+      return result;
+    } else {
+      std::optional<T> result;
+      const Decode decode = [](void* to, Fingerprint sent, Decoder& message) {
+        static_cast<std::optional<T>*>(to)->emplace(decode_as<T>(sent, message));
+      };
+      get_decoded(fingerprint<T>(), decode, &result, timeout);
+      return std::move(*result);
+    }
   }
 
   Handle handle_;  // owns what `local_` points to
@@ -98,9 +114,12 @@ class ByteQueue {
     put_encoded(encoder, fingerprint<T>(), timeout);
   }
 
+  void put_bytes(std::span<const std::byte> message, Fingerprint type, Timeout timeout) const;
   void put_encoded(const Encoder& message, Fingerprint type, Timeout timeout) const;
   void put_draft(Draft& draft, Timeout timeout) const;
-  void get_decoded(Fingerprint wanted, Decode decode, void* to, Timeout timeout) const;
+  /// `itself`: where `*to` lies if its bytes are its message.
+  void get_decoded(Fingerprint wanted, Decode decode, void* to, Timeout timeout,
+                   std::span<std::byte> itself = {}) const;
 
   queues::LocalQueue* local_;
 };

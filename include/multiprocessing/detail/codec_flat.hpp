@@ -61,6 +61,9 @@ template <class T> consteval bool may_have_padding() {
   }
 }
 
+/// Whose message is just what lies in memory.
+template <class T> inline constexpr bool kItsOwnMessage = kFlat<T> && !may_have_padding<T>();
+
 template <class T> inline constexpr std::size_t kAlignment = std::min<std::size_t>(alignof(T), 16);
 
 template <class Out, class T> void encode_flat(Out& out, const T& value) {
