@@ -21,7 +21,7 @@ namespace {
 thread_local std::unique_ptr<Encoder> spare_encoder;
 
 // One large message shall not keep its memory for the rest of the thread's life.
-constexpr std::size_t kKeptBytes = std::size_t{1} << 20;
+constexpr std::size_t kKeptBytes = (std::size_t{1} << 20) + (std::size_t{64} << 10);
 
 }  // namespace
 

@@ -3,21 +3,38 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <cstdint>
+#include <new>
 #include <utility>
 
 namespace multiprocessing::detail {
 
-struct Incoming::Buffer {
-  alignas(64) std::byte bytes[kBufferBytes];
+struct alignas(64) Incoming::Buffer {
+  std::size_t capacity;
+
+  [[nodiscard]] std::byte* bytes() noexcept { return reinterpret_cast<std::byte*>(this + 1); }
+  static Buffer* make(std::size_t capacity) {
+    constexpr std::size_t kFront = sizeof(Buffer);
+    if (capacity > SIZE_MAX - kFront) throw std::bad_alloc();
+    void* memory = ::operator new (kFront + capacity, std::align_val_t{alignof(Buffer)});
+    return ::new (memory) Buffer{capacity};
+  }
+  static void free(Buffer* buffer) noexcept {
+    ::operator delete (buffer, std::align_val_t{alignof(Buffer)});
+  }
 };
 
 namespace {
+
+// One large message shall not keep its memory for the rest of the thread's life.
+constexpr std::size_t kKeptBytes = (std::size_t{1} << 20) + (std::size_t{64} << 10);
 
 // The buffer that a thread uses again and again; null while a message is in it.
 template <class Buffer> Buffer*& spare_buffer() {
   struct Spare {
     Buffer* buffer = nullptr;
-    ~Spare() { delete std::exchange(buffer, nullptr); }
+    ~Spare() { Buffer::free(std::exchange(buffer, nullptr)); }
   };
   thread_local Spare spare;
   return spare.buffer;
@@ -27,8 +44,10 @@ template <class Buffer> Buffer*& spare_buffer() {
 
 void Incoming::GiveBack::operator()(Buffer* buffer) const noexcept {
   Buffer*& spare = spare_buffer<Buffer>();
-  if (spare == nullptr) std::swap(spare, buffer);
-  delete buffer;
+  if (buffer->capacity <= kKeptBytes && (spare == nullptr || spare->capacity < buffer->capacity)) {
+    std::swap(spare, buffer);
+  }
+  if (buffer != nullptr) Buffer::free(buffer);
 }
 
 Incoming::Incoming() = default;
@@ -61,12 +80,14 @@ Incoming::~Incoming() {
   }
 }
 
-std::span<std::byte> Incoming::buffer() {
-  if (buffer_ == nullptr) {
-    Buffer* own = std::exchange(spare_buffer<Buffer>(), nullptr);
-    buffer_.reset(own != nullptr ? own : new Buffer);
+std::span<std::byte> Incoming::room(std::size_t size) {
+  if (buffer_ == nullptr || buffer_->capacity < size) {
+    Buffer*& spare = spare_buffer<Buffer>();
+    buffer_.reset(spare != nullptr && spare->capacity >= size
+                      ? std::exchange(spare, nullptr)
+                      : Buffer::make(std::max(size, kBufferBytes)));
   }
-  return buffer_->bytes;
+  return {buffer_->bytes(), size};
 }
 
 void Incoming::assign(std::vector<std::byte> whole) {

@@ -17,7 +17,7 @@
 namespace multiprocessing::connection {
 namespace {
 
-constexpr std::size_t kSteps = std::size_t{512} * 1024;
+constexpr std::size_t kStep = std::size_t{512} * 1024;
 // As many as wait in a socket without anybody who takes them out.
 constexpr std::size_t kDescriptorsMax = 128 * os::kPacketDescriptors;
 
@@ -191,22 +191,33 @@ void PipeEnd::await_room_for_descriptors(int fd) {
                            header.descriptors, descriptor_limit()));
 }
 
-// Memory is taken as the bytes come, so that an early end costs nothing.
+void PipeEnd::read_body(const os::RendezvousEnd& body, std::span<std::byte> into,
+                        std::uint64_t before, std::uint64_t total) {
+  const std::size_t got = os::read_delivered(body, into);
+  if (got == into.size()) return;
+  fail(ECONNRESET,
+       fmt::format("recv: the sender ended in the middle of a message, after {} of {} bytes",
+                   before + got, total));
+}
+
+// Memory is touched as the bytes come, so that an early end costs nothing.
 void PipeEnd::receive_elsewhere(os::Fd pipe, const PacketHeader& header,
                                 detail::Incoming& message) {
   const os::RendezvousEnd body(std::move(pipe));
+  const std::uint64_t total = header.total_bytes;
+  if (header.type != 0) {
+    const std::span<std::byte> room = message.room(total);
+    read_body(body, room, 0, total);
+    message.bytes = room;
+    return;
+  }
+  // For recv_bytes, which gives a vector.
   std::vector<std::byte> whole;
-  whole.reserve(header.total_bytes);
-  while (whole.size() < header.total_bytes) {
+  whole.reserve(total);
+  while (whole.size() < total) {
     const std::size_t at = whole.size();
-    const std::size_t step = std::min<std::size_t>(kSteps, header.total_bytes - at);
-    whole.resize(at + step);
-    const std::size_t got = os::read_delivered(body, std::span(whole).subspan(at));
-    if (got < step) {
-      fail(ECONNRESET, fmt::format("recv: the sender ended in the middle of a message, after {} of "
-                                   "{} bytes",
-                                   at + got, header.total_bytes));
-    }
+    whole.resize(at + std::min<std::size_t>(kStep, total - at));
+    read_body(body, std::span(whole).subspan(at), at, total);
   }
   message.assign(std::move(whole));
 }

@@ -10,6 +10,7 @@
 #include "connection/packet.hpp"
 #include "connection/pipe_state.hpp"
 #include "os/fd.hpp"
+#include "os/rendezvous_pipe.hpp"
 
 namespace multiprocessing::connection {
 
@@ -28,6 +29,8 @@ class PipeEnd final : public detail::ConnectionCore {
   void await_room_for_descriptors(int fd);
   PacketHeader receive_packet(int fd, detail::Incoming& message, std::vector<os::Fd>& riding);
   void receive_elsewhere(os::Fd pipe, const PacketHeader& header, detail::Incoming& message);
+  void read_body(const os::RendezvousEnd& body, std::span<std::byte> into, std::uint64_t before,
+                 std::uint64_t total);
   [[nodiscard]] PipeState& pipe() const noexcept {
     return static_cast<PipeState&>(pipe_.as<memory::ObjectHeader>());
   }

@@ -32,8 +32,11 @@ class Incoming {
   [[nodiscard]] Decoder decoder() { return Decoder(bytes, handles, descriptors); }
 
   /// Room for one packet, 64-byte aligned; this thread's own, where it is not in use.
-  [[nodiscard]] std::span<std::byte> buffer();
-  /// Takes over the bytes of a message that did not fit into the buffer.
+  [[nodiscard]] std::span<std::byte> buffer() { return room(kBufferBytes); }
+  /// Room for `size` bytes that nobody has touched yet, as far as they are many. THROWS:
+  /// std::bad_alloc.
+  [[nodiscard]] std::span<std::byte> room(std::size_t size);
+  /// Takes over the bytes of a message.
   void assign(std::vector<std::byte> whole);
   /// Keeps the message in memory of its own, so that the thread's buffer is free for others.
   void keep();
@@ -49,6 +52,7 @@ class Incoming {
   void read_as_sent() noexcept;
 
  private:
+  // In front of the bytes; begins at a multiple of 64, as they do.
   struct Buffer;
   struct GiveBack {
     void operator()(Buffer* buffer) const noexcept;
