@@ -243,7 +243,7 @@ TEST_F(LargeMessage, LeavesNoDescriptorAndNoSharedMemoryBehind) {
 }
 
 TEST_F(LargeMessage, WithoutRoomForItsDescriptorComesAgain) {
-  std::thread sender([&] { writer.send_bytes(pattern(kLarge)); });
+  Child sender([&] { writer.send_bytes(pattern(kLarge)); });
   EXPECT_TRUE(reader.poll(10s));
   rlimit before{};
   ::getrlimit(RLIMIT_NOFILE, &before);
@@ -254,7 +254,7 @@ TEST_F(LargeMessage, WithoutRoomForItsDescriptorComesAgain) {
 
   EXPECT_EQ(error, EMFILE);
   EXPECT_TRUE(reader.recv_bytes() == pattern(kLarge));
-  sender.join();
+  EXPECT_EQ(sender.wait(), 0);
 }
 
 TEST_F(LargeMessage, SignalsDisturbNeitherSide) {
