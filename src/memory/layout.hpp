@@ -28,7 +28,7 @@ struct alignas(128) Slot {
   std::atomic<std::int32_t> pid;
   std::atomic<std::uint32_t> handed_over;  ///< life word let go by a thread that ended, see dead()
   std::atomic<std::uint32_t>
-      unadopted;  ///< forked children that have no references of their own yet
+      unadopted;  ///< forked children that have no references of their own yet, see object.cpp
   std::atomic<std::int64_t>
       nursery_until;  ///< until when dead references still protect those children
   std::atomic<std::uint64_t> start_time;  ///< of the process, only set with handed_over

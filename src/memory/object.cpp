@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 
+#include <algorithm>
 #include <memory>
 #include <mutex>
 #include <unordered_map>
@@ -34,15 +35,37 @@ struct Known {
   std::weak_ptr<void> handle;
 };
 
+// A forked child that may live on its parent's references still.
+struct Birth {
+  std::uint64_t number;
+  AdoptionWord* word;  // null: forked by the program itself, so nobody says when it is dead
+  std::int64_t until;  // such a child has adopted by then, or died
+};
+
 struct Drop {
   ObjectHeader* object;
   ReferenceWord* word;
+  std::uint64_t births;  // it waits for those up to this number
 };
+
+// The two counts in Slot::unadopted.
+constexpr std::uint32_t kWithWord = 0x1'0000;
+constexpr std::uint32_t kWithoutWord = 1;
+constexpr std::uint32_t kWithoutWordMask = 0xFFFF;
+
+// What stands in an AdoptionWord. Who changes kPending takes the child off the count in the slot,
+// which is for the other processes: a child killed just between the two leaves it too high, and
+// that ends with the nursery.
+constexpr std::uint32_t kPending = 1;
+constexpr std::uint32_t kSettled = 2;
+thread_local AdoptionWord* adoption_word = nullptr;
 
 struct Registry {
   std::mutex mutex;  // held across fork
   std::unordered_map<ObjectHeader*, Known> known;
-  std::vector<Drop> deferred;
+  std::vector<Birth> births;   // in the order of their numbers
+  std::vector<Drop> deferred;  // in the order of the births that they wait for
+  std::uint64_t last_birth = 0;
   bool forking_from_here = false;
 };
 
@@ -60,25 +83,31 @@ Registry& registry() {
   return *instance;
 }
 
-bool child_unadopted() noexcept {
+bool over(const Birth& birth, const Slot& slot) noexcept {
+  if (birth.word != nullptr) return birth.word->load() != kPending;
+  return (slot.unadopted.load() & kWithoutWordMask) == 0 || os::now_ns() > birth.until;
+}
+
+// REQUIRES: the registry's mutex is held.
+bool child_unadopted(Registry& all) noexcept {
+  if (all.births.empty()) return false;
   Slot& slot = mapping().slot_of(self());
-  if (slot.unadopted.load() == 0) return false;
-  if (os::now_ns() <= slot.nursery_until.load()) return true;
-  slot.unadopted.store(0);  // a child that died before it could adopt
-  return false;
+  std::erase_if(all.births, [&](const Birth& birth) { return over(birth, slot); });
+  return !all.births.empty();
 }
 
 void drop_now(const Drop& drop) noexcept { drop_reference(*drop.object, drop.word, 0); }
 
 LocalReference::~LocalReference() {
   Registry& all = registry();
-  const Drop drop{object, word};
+  Drop drop{object, word, 0};
   {
     const std::lock_guard guard(all.mutex);
     const auto found = all.known.find(object);
     if (found != all.known.end() && found->second.reference == this) all.known.erase(found);
     if (word == nullptr) return;
-    if (child_unadopted()) {
+    if (child_unadopted(all)) {
+      drop.births = all.births.back().number;
       all.deferred.push_back(drop);
       return;
     }
@@ -100,9 +129,15 @@ void before_fork() {
   all.mutex.lock();
   all.forking_from_here = !all.known.empty();
   if (all.forking_from_here) {
+    // What stood in the word of an earlier child is of no interest any more.
+    static_cast<void>(child_unadopted(all));
     Slot& slot = mapping().slot_of(self());
-    slot.nursery_until.store(os::now_ns() + kNurseryNs);
-    slot.unadopted.fetch_add(1);
+    const std::int64_t now = os::now_ns();
+    if (all.births.empty() && now > slot.nursery_until.load()) slot.unadopted.store(0);
+    slot.nursery_until.store(now + kNurseryNs);
+    slot.unadopted.fetch_add(adoption_word != nullptr ? kWithWord : kWithoutWord);
+    if (adoption_word != nullptr) adoption_word->store(kPending);
+    all.births.push_back({++all.last_birth, adoption_word, now + kNurseryNs});
   }
   lock_identity();
 }
@@ -112,20 +147,36 @@ void after_fork_in_parent() {
   registry().mutex.unlock();
 }
 
+void count_off(Serial parent, std::uint32_t one) noexcept {
+  Slot& slot = mapping().slot_of(parent);
+  std::uint32_t left = slot.serial.load() == parent ? slot.unadopted.load() : 0;
+  const std::uint32_t mask = one == kWithWord ? ~kWithoutWordMask : kWithoutWordMask;
+  while ((left & mask) != 0 && !slot.unadopted.compare_exchange_weak(left, left - one)) {
+  }
+}
+
+bool settle(AdoptionWord& word) noexcept {
+  std::uint32_t pending = kPending;
+  return word.compare_exchange_strong(pending, kSettled);
+}
+
 void after_fork_in_child(Serial parent) {
   unlock_identity();
   Registry& all = registry();
   all.deferred.clear();  // the parent's
+  all.births.clear();
   if (all.forking_from_here) {
     const Serial own = self();
     for (auto& [object, known] : all.known) {
       known.reference->word = add_reference(*object, own);
     }
-    Slot& slot = mapping().slot_of(parent);
-    std::uint32_t left = slot.serial.load() == parent ? slot.unadopted.load() : 0;
-    while (left != 0 && !slot.unadopted.compare_exchange_weak(left, left - 1)) {
+    if (adoption_word == nullptr) {
+      count_off(parent, kWithoutWord);
+    } else if (settle(*adoption_word)) {
+      count_off(parent, kWithWord);
     }
   }
+  adoption_word = nullptr;
   all.mutex.unlock();
 }
 
@@ -146,13 +197,26 @@ void register_fork_handlers() {
 
 void request_sweep() noexcept { mapping().control().sweep_requested.store(1); }
 
+void expect_adoption_in(AdoptionWord* word) noexcept { adoption_word = word; }
+
+void forget_child(AdoptionWord& word) noexcept {
+  if (settle(word)) count_off(self(), kWithWord);
+}
+
 void flush_deferred_drops() noexcept {
   Registry& all = registry();
   std::vector<Drop> ready;
   {
     const std::lock_guard guard(all.mutex);
-    if (all.deferred.empty() || child_unadopted()) return;
-    ready.swap(all.deferred);
+    if (all.deferred.empty()) return;
+    auto end = all.deferred.end();
+    if (child_unadopted(all)) {
+      const std::uint64_t first = all.births.front().number;
+      end = std::find_if(all.deferred.begin(), end,
+                         [&](const Drop& drop) { return drop.births >= first; });
+    }
+    ready.assign(all.deferred.begin(), end);
+    all.deferred.erase(all.deferred.begin(), end);
   }
   for (const Drop& drop : ready) drop_now(drop);
 }
@@ -193,15 +257,21 @@ void unpin(ObjectHeader& object, const void* holder) noexcept {
   drop_reference(object, nullptr, name_of(holder));
 }
 
+bool children_depend_on_references() noexcept {
+  if (!registry_made.load()) return false;
+  const std::lock_guard guard(registry().mutex);
+  return child_unadopted(registry());
+}
+
 void drop_all_references() noexcept {
-  if (!registry_made.load()) return;
+  if (!registry_made.load() || children_depend_on_references()) return;
   Registry& all = registry();
   std::vector<Drop> drops;
   {
     const std::lock_guard guard(all.mutex);
     drops.swap(all.deferred);
     for (auto& [object, known] : all.known) {
-      if (known.reference->word != nullptr) drops.push_back({object, known.reference->word});
+      if (known.reference->word != nullptr) drops.push_back({object, known.reference->word, 0});
       known.reference->word = nullptr;
     }
     all.known.clear();

@@ -86,7 +86,21 @@ void unpin(ObjectHeader& object, const void* holder) noexcept;
 /// after its block is freed.
 void request_sweep() noexcept;
 
-/// Drops this process's references at its orderly end; handles must not be used afterwards.
+/// Where a forked child says that it has taken references of its own, in memory that it shares
+/// with its parent. Until it did, the parent puts off its drops.
+using AdoptionWord = std::atomic<std::uint32_t>;
+
+/// The word for the next forks of this thread; null: none.
+void expect_adoption_in(AdoptionWord* word) noexcept;
+
+/// That child has ended, or was not born: the parent waits for it no longer. Called by the parent.
+void forget_child(AdoptionWord& word) noexcept;
+
+/// Whether there is a forked child without references of its own.
+[[nodiscard]] bool children_depend_on_references() noexcept;
+
+/// Drops this process's references at its orderly end; handles must not be used afterwards. If
+/// children depend on them, they are left to be swept some time after the end.
 void drop_all_references() noexcept;
 
 }  // namespace multiprocessing::memory

@@ -75,14 +75,15 @@ void leave(int exitcode) noexcept {
   if (os::log_enabled(LogLevel::info)) {
     os::log(LogLevel::info, fmt::format("process exiting with exitcode {}", exitcode & 0xFF));
   }
-  // Another thread may be using what is shared: then the kernel's word that this process is dead
-  // has to be enough.
+  // Another thread may be using what is shared, or a child that was just forked: then the kernel's
+  // word that this process is dead has to be enough.
   const bool alone = os::program_threads() == 1;
+  const bool clean = alone && !memory::children_depend_on_references();
   os::flush_standard_streams(alone);
   if (own_record != nullptr && own_generation == generation()) {
-    own_record->write_report(exitcode, alone);
+    own_record->write_report(exitcode, clean);
   }
-  if (alone) memory::drop_all_references();
+  if (clean) memory::drop_all_references();
   ::_exit(exitcode);
 }
 

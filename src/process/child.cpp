@@ -25,6 +25,7 @@ std::optional<Ending> DirectChild::poll() {
       ending = ending_of_stolen(os::status_after_reaping(pidfd()), record_->read_report());
       break;
   }
+  memory::forget_child(record_->adoption);
   record_ = {};
   return ending;
 }

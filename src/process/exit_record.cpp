@@ -76,6 +76,7 @@ RecordHandle take_record() {
   }
   record->go.store(0, std::memory_order_relaxed);
   record->report.store(0, std::memory_order_relaxed);
+  record->adoption.store(0, std::memory_order_relaxed);
   return record;
 }
 

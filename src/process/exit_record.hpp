@@ -14,6 +14,7 @@
 #include <optional>
 #include <utility>
 
+#include "memory/object.hpp"
 #include "os/futex.hpp"
 
 namespace multiprocessing::process {
@@ -31,6 +32,7 @@ struct ExitReport {
 struct alignas(64) ExitRecord {
   os::FutexWord go;                   // a Go, written by the parent
   std::atomic<std::uint32_t> report;  // written by the child: kWritten, kClean and the exit code
+  memory::AdoptionWord adoption;      // see memory/object.hpp
   static constexpr std::uint32_t kWritten = 1U << 31;
   static constexpr std::uint32_t kClean = 1U << 30;
 

@@ -93,7 +93,9 @@ class ForkLauncher final : public Launcher {
     int error = 0;
     {
       const AllSignalsBlocked blocked;
+      memory::expect_adoption_in(&record->adoption);
       pid = ::fork();
+      memory::expect_adoption_in(nullptr);
       if (pid == 0) {
         enter_child(*core, std::move(parent), *record);
         if (!await_go(*record, parent_serial)) ::_exit(0);
@@ -101,6 +103,7 @@ class ForkLauncher final : public Launcher {
         return adopt(pid, std::move(record), name);
       } else {
         error = errno;
+        memory::forget_child(record->adoption);
       }
     }
     if (pid == 0) run_child(process, *core);
@@ -131,6 +134,7 @@ class ForkLauncher final : public Launcher {
     tell(record, Go::kGiveUp);
     while (::waitpid(pid, nullptr, __WALL) < 0 && errno == EINTR) {
     }
+    memory::forget_child(record.adoption);
   }
 };
 

@@ -18,6 +18,7 @@
 
 #include "child.hpp"
 #include "fresh_program.hpp"
+#include "long_form.hpp"
 #include "watchdog.hpp"
 
 namespace multiprocessing::test {
@@ -87,7 +88,7 @@ inline Captured capture_fresh(const std::string& scenario) {
 
 class ProcessTest : public testing::Test {
  private:
-  Watchdog watchdog_{std::chrono::seconds(50)};
+  Watchdog watchdog_{std::chrono::seconds(long_form() ? 1000 : 50)};
 };
 
 }  // namespace multiprocessing::test

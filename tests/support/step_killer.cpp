@@ -54,6 +54,7 @@ Path follow(const Operation& operation) {
   // The answer is kept, so that a process on one CPU behaves as the others do.
   static_cast<void>(os::spinning_helps());
   TracedProcess process(operation.approach, operation.act);
+  operation.meanwhile();
   const OneCpu one_cpu(process.pid());
   Path path;
   std::unordered_map<std::uintptr_t, int> passes;
@@ -109,6 +110,7 @@ StepReport kill_at_every_step(const Operation& operation) {
     {
       TracedProcess victim(operation.approach, operation.act);
       victim.run_to(path.points[i].instruction, path.points[i].passes);
+      operation.meanwhile();
     }
     ++report.kills;
     operation.check();

@@ -9,10 +9,11 @@ namespace multiprocessing::test {
 /// An operation and what surrounds it. `approach` and `act` run in a fresh fork of the test for
 /// every kill; they start no threads. `check` uses the EXPECT macros.
 struct Operation {
-  std::function<void()> arrange = [] {};   ///< in the test, before the victim is forked
-  std::function<void()> approach = [] {};  ///< in the victim, which is not killed yet
-  std::function<void()> act = [] {};       ///< in the victim, which is killed somewhere in here
-  std::function<void()> check = [] {};     ///< in the test, after the victim is dead
+  std::function<void()> arrange = [] {};    ///< in the test, before the victim is forked
+  std::function<void()> approach = [] {};   ///< in the victim, which is not killed yet
+  std::function<void()> act = [] {};        ///< in the victim, which is killed somewhere in here
+  std::function<void()> meanwhile = [] {};  ///< in the test, while the victim stands where it dies
+  std::function<void()> check = [] {};      ///< in the test, after the victim is dead
 };
 
 struct StepReport {
