@@ -45,7 +45,9 @@ template <class T = Object> class Queue : protected detail::ByteQueue {
 
   /// Appends a copy of `object`, waiting for room while the queue is full. What returns has put;
   /// what throws has not. THROWS: Full when the time is over, ValueError after close(), MemoryError
-  /// when the segment limit is reached, and what the serialisation of T throws.
+  /// when the segment limit is reached, std::system_error if `object` contains a Connection and
+  /// too many wait in queues already (ENOBUFS with 400 such messages, ETOOMANYREFS at the limit of
+  /// a user), and what the serialisation of T throws.
   void put(const T& object, Timeout timeout = forever) const { put_as(object, timeout); }
 
   /// The same in Python's order; with `block` false it does not wait, whatever the timeout.
@@ -59,7 +61,8 @@ template <class T = Object> class Queue : protected detail::ByteQueue {
 
   /// Takes the oldest message, waiting for one while the queue is empty. THROWS: Empty when the
   /// time is over, ValueError after close(), TypeError if the message is of a type that cannot be
-  /// read as T: then it stays the oldest in the queue.
+  /// read as T, std::system_error (EMFILE) if there is no room for a Connection in it: then it
+  /// stays the oldest in the queue.
   [[nodiscard]] T get(Timeout timeout = forever) const { return get_as<T>(timeout); }
 
   /// The same in Python's order; with `block` false it does not wait, whatever the timeout.

@@ -230,8 +230,11 @@ void PipeEnd::travel(detail::Encoder& encoder) {
 
 std::pair<Connection, Connection> make_pipe(bool duplex) {
   auto [a, b] = os::packet_pair();
-  os::set_send_room(a.get(), kSendRoom);
-  os::set_send_room(b.get(), kSendRoom);
+  for (const int end : {a.get(), b.get()}) {
+    os::set_send_room(end, kSendRoom);
+    // A dead process may have left the other end parked, open for nobody.
+    os::set_idle_turns(end);
+  }
   // Tells the way to whoever looks at the descriptor, and poll(2) whom to wake.
   if (!duplex) ::shutdown(a.get(), SHUT_WR);
   const memory::Handle pipe = memory::make_object<PipeState>();

@@ -52,6 +52,8 @@ struct Control {
   std::atomic<std::uint32_t> high_slot;  ///< no slot from here on was ever taken
   std::atomic<std::uint32_t> sweep_requested;
   std::atomic<std::uint32_t> class_hint[kClasses];
+  os::FutexWord parking_lock;                ///< held by who uses Mapping::parking
+  std::atomic<std::uint32_t> parking_dirty;  ///< something in there has yet to be removed
 };
 
 inline constexpr std::size_t kSlotsAt = 4096;
@@ -62,12 +64,22 @@ inline constexpr std::size_t kSegmentAt = kRunWordsAt + kMaxChunks * 8;
 inline constexpr std::size_t kChunksAt = kSegmentAt + (std::size_t{1} << 20);
 static_assert(kSlotsAt + kSlots * sizeof(Slot) <= kChunkWordsAt);
 
+/// A socket in whose buffer descriptors wait that are in messages, for memory cannot hold them
+/// (connection/parking.hpp). All processes of the tree have its ends, as they have the arena's
+/// descriptor; -1 where the system had no descriptors left at the first use.
+struct ParkingSocket {
+  int in;
+  int out;
+  ino_t inodes[2];  ///< whether the numbers still are the ends: programs close what they don't know
+};
+
 /// The arena in this process; mapped at the first use, inherited by fork at the same address.
 struct Mapping {
   std::byte* base;
   std::size_t bytes;
   int descriptor;
   std::size_t chunks;
+  ParkingSocket parking;
 
   [[nodiscard]] Control& control() const noexcept { return *reinterpret_cast<Control*>(base); }
   [[nodiscard]] Slot& slot(std::size_t i) const noexcept {

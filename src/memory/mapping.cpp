@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,8 +18,10 @@
 #include <string>
 #include <system_error>
 
+#include "memory/arena.hpp"
 #include "memory/layout.hpp"
 #include "os/limits.hpp"
+#include "os/poll.hpp"
 
 namespace multiprocessing {
 namespace memory {
@@ -61,6 +65,18 @@ std::size_t file_size_allowed() {
                           std::string("the shared arena: cannot ") + what);
 }
 
+ParkingSocket make_parking() noexcept {
+  int ends[2];
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) return {-1, -1, {}};
+  const int room = 212'992;  // what everybody may ask for; the kernel gives twice as much
+  ::setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
+  struct stat in {};
+  struct stat out {};
+  ::fstat(ends[0], &in);
+  ::fstat(ends[1], &out);
+  return {ends[0], ends[1], {in.st_ino, out.st_ino}};
+}
+
 Mapping make() {
   const std::lock_guard guard(limit_mutex);
   const std::size_t limit = limit_bytes();
@@ -83,7 +99,9 @@ Mapping make() {
   ::fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
   ::madvise(base, bytes, MADV_DONTDUMP);
   mapped = true;
-  Mapping result{static_cast<std::byte*>(base), bytes, fd, (bytes - kChunksAt) / kChunkBytes};
+  Mapping result{static_cast<std::byte*>(base), bytes, fd, (bytes - kChunksAt) / kChunkBytes,
+                 make_parking()};
+  os::set_idle_work(note_death);
   result.control().bytes = bytes;
   result.control().limit_chunks = std::clamp<std::size_t>(limit / kChunkBytes, 1, result.chunks);
   return result;

@@ -32,8 +32,9 @@ enum class ObjectKind : std::uint16_t {
   kBarrier,
   kQueue,
   kConnection,
-  kBag,     ///< handles in flight through a pipe
-  kMemory,  ///< Value, Array and other plain memory
+  kBag,          ///< handles in flight through a pipe
+  kDescriptors,  ///< descriptors in a message that lies in the arena
+  kMemory,       ///< Value, Array and other plain memory
   kProcess,
   kCount
 };

@@ -3,11 +3,18 @@
 #pragma once
 #include <poll.h>
 
+#include <cstdint>
 #include <span>
 
 #include "os/clock.hpp"
 
 namespace multiprocessing::os {
+
+inline constexpr std::int64_t kIdleNs = 250'000'000;
+
+/// What a process does several times a second while it waits here: look for what the dead left.
+/// It must not wait here itself.
+void set_idle_work(void (*work)()) noexcept;
 
 /// How many entries are ready; 0 when the deadline passed. Throws std::system_error.
 int poll_until(std::span<pollfd> entries, const Deadline& deadline);

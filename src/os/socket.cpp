@@ -27,6 +27,27 @@ bool again(int fd, short events, const Deadline& deadline) {
   return true;
 }
 
+// A message and the descriptors that ride on it.
+struct Outgoing {
+  Outgoing(std::span<iovec> parts, std::span<const int> descriptors) noexcept {
+    header.msg_iov = parts.data();
+    header.msg_iovlen = parts.size();
+    if (descriptors.empty()) return;
+    header.msg_control = control;
+    header.msg_controllen = CMSG_SPACE(descriptors.size_bytes());
+    cmsghdr* c = CMSG_FIRSTHDR(&header);
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(descriptors.size_bytes());
+    std::memcpy(CMSG_DATA(c), descriptors.data(), descriptors.size_bytes());
+  }
+  Outgoing(const Outgoing&) = delete;
+  Outgoing& operator=(const Outgoing&) = delete;
+
+  msghdr header{};
+  alignas(cmsghdr) std::byte control[kControlBytes];  // filled as far as it is used
+};
+
 void take_descriptors(msghdr& header, std::vector<Fd>& descriptors) {
   for (cmsghdr* c = CMSG_FIRSTHDR(&header); c != nullptr; c = CMSG_NXTHDR(&header, c)) {
     if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) continue;
@@ -62,25 +83,19 @@ std::pair<Fd, Fd> packet_pair() {
   return {Fd(ends[0]), Fd(ends[1])};
 }
 
+void set_idle_turns(int fd) noexcept {
+  const timeval turn{0, kIdleNs / 1000};
+  ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &turn, sizeof turn);
+  ::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &turn, sizeof turn);
+}
+
 void set_send_room(int fd, int bytes) noexcept {
   ::setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
 }
 
 Sent send_packet(int fd, std::span<iovec> parts, std::span<const int> descriptors) {
-  alignas(cmsghdr) std::byte control[kControlBytes];
-  msghdr header{};
-  header.msg_iov = parts.data();
-  header.msg_iovlen = parts.size();
-  if (!descriptors.empty()) {
-    header.msg_control = control;
-    header.msg_controllen = CMSG_SPACE(descriptors.size_bytes());
-    cmsghdr* c = CMSG_FIRSTHDR(&header);
-    c->cmsg_level = SOL_SOCKET;
-    c->cmsg_type = SCM_RIGHTS;
-    c->cmsg_len = CMSG_LEN(descriptors.size_bytes());
-    std::memcpy(CMSG_DATA(c), descriptors.data(), descriptors.size_bytes());
-  }
-  while (::sendmsg(fd, &header, MSG_NOSIGNAL) < 0) {
+  const Outgoing packet(parts, descriptors);
+  while (::sendmsg(fd, &packet.header, MSG_NOSIGNAL) < 0) {
     if (errno == EPIPE || errno == ECONNRESET) return Sent::kPeerClosed;
     if (errno == EMSGSIZE) return Sent::kTooLong;
     if (!again(fd, POLLOUT, Deadline::never())) fail(errno, "Connection: cannot send");
@@ -88,7 +103,16 @@ Sent send_packet(int fd, std::span<iovec> parts, std::span<const int> descriptor
   return Sent::kYes;
 }
 
-Packet receive_packet(int fd, std::span<std::byte> buffer, std::vector<Fd>& descriptors) {
+int try_send_packet(int fd, std::span<iovec> parts, std::span<const int> descriptors) noexcept {
+  const Outgoing packet(parts, descriptors);
+  while (::sendmsg(fd, &packet.header, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
+    if (errno != EINTR) return errno;
+  }
+  return 0;
+}
+
+Packet receive_packet(int fd, std::span<std::byte> buffer, std::vector<Fd>& descriptors,
+                      int flags) {
   alignas(cmsghdr) std::byte control[kControlBytes];
   for (;;) {
     iovec part{buffer.data(), buffer.size()};
@@ -97,7 +121,7 @@ Packet receive_packet(int fd, std::span<std::byte> buffer, std::vector<Fd>& desc
     header.msg_iovlen = 1;
     header.msg_control = control;
     header.msg_controllen = sizeof control;
-    const ssize_t got = ::recvmsg(fd, &header, MSG_CMSG_CLOEXEC);
+    const ssize_t got = ::recvmsg(fd, &header, MSG_CMSG_CLOEXEC | flags);
     if (got >= 0) {
       if (header.msg_controllen != 0) take_descriptors(header, descriptors);
       // The kernel drops the descriptors that this process has no room for.

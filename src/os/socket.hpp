@@ -23,6 +23,9 @@ inline constexpr std::size_t kPacketDescriptors = 253;
 /// whoever dies, and however many send and receive.
 [[nodiscard]] std::pair<Fd, Fd> packet_pair();
 
+/// Has those who wait at that end do the idle work (poll.hpp) meanwhile.
+void set_idle_turns(int fd) noexcept;
+
 /// Asks for room for so many bytes under way from that end; the system may give less.
 void set_send_room(int fd, int bytes) noexcept;
 
@@ -35,13 +38,19 @@ enum class Sent {
 /// Sends the parts as one packet; waits while the other side's buffer is full.
 Sent send_packet(int fd, std::span<iovec> parts, std::span<const int> descriptors);
 
+/// The same without waiting: 0, or the errno; EAGAIN if there is no room for it.
+[[nodiscard]] int try_send_packet(int fd, std::span<iovec> parts,
+                                  std::span<const int> descriptors) noexcept;
+
 struct Packet {
   std::size_t bytes;      ///< 0 at the end of the stream
   bool descriptors_lost;  ///< this process had no room for all of them
 };
 
-/// Receives one packet into `buffer`. The descriptors that rode on it are added.
-Packet receive_packet(int fd, std::span<std::byte> buffer, std::vector<Fd>& descriptors);
+/// Receives one packet into `buffer`. The descriptors that rode on it are added. With MSG_PEEK it
+/// stays, and the descriptors are copies.
+Packet receive_packet(int fd, std::span<std::byte> buffer, std::vector<Fd>& descriptors,
+                      int flags = 0);
 
 /// Waits for a packet and copies its beginning, without taking it; 0 at the end of the stream.
 std::size_t peek_packet(int fd, std::span<std::byte> buffer);

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
+#include <iterator>
 #include <multiprocessing/detail/byte_queue.hpp>
 #include <multiprocessing/errors.hpp>
 #include <string>
 #include <string_view>
 #include <utility>
 
+#include "connection/parking.hpp"
 #include "memory/parcel.hpp"
 #include "queues/consumer.hpp"
 #include "queues/local_queue.hpp"
@@ -53,7 +56,8 @@ class DecodingInspector final : public queues::Inspector {
       : decode_(decode), to_(to) {}
   void inspect(std::uint32_t type, std::span<const std::byte> bytes,
                std::span<const Handle> handles) override {
-    Decoder decoder(bytes, handles);
+    connection::Unparked unparked(handles);
+    Decoder decoder(bytes, handles, unparked.descriptors());
     decode_(to_, type, decoder);
   }
 
@@ -98,16 +102,21 @@ void ByteQueue::put_bytes(std::span<const std::byte> message, Fingerprint type,
 
 void ByteQueue::put_encoded(const Encoder& message, Fingerprint type, Timeout timeout) const {
   if (!message.descriptors().empty()) {
-    throw TypeError(
-        fmt::format("{}: put() of a message with a file descriptor in it; send it "
-                    "through a Connection instead",
-                    local_->name()));
+    // Memory keeps no descriptors: a handle that stands for them goes into the message.
+    std::vector<Handle> handles = message.handles();
+    std::ranges::move(connection::park(message.descriptors()), std::back_inserter(handles));
+    return put_parcel(message.bytes(), type, handles, timeout);
   }
   const std::span<const std::byte> bytes = message.bytes();
   if (message.handles().empty() && bytes.size() <= kInlineMax) {
     return put_bytes(bytes, type, timeout);
   }
-  Draft draft(*this, bytes.size(), type, message.handles());
+  put_parcel(bytes, type, message.handles(), timeout);
+}
+
+void ByteQueue::put_parcel(std::span<const std::byte> bytes, Fingerprint type,
+                           std::span<const Handle> handles, Timeout timeout) const {
+  Draft draft(*this, bytes.size(), type, handles);
   if (!bytes.empty()) std::memcpy(draft.room().data(), bytes.data(), bytes.size());
   put_draft(draft, timeout);
 }

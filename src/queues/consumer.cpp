@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "connection/parking.hpp"
 #include "memory/arena.hpp"
 #include "queues/ledger.hpp"
 #include "queues/prefetch.hpp"
@@ -83,11 +84,20 @@ void inspect(const First& first, Inspector& inspector) {
   inspector.inspect(first.frame.type, parcel.payload(), handles_of(parcel));
 }
 
+// A process may have no room for the descriptors of a message: it has to stay then.
+// REQUIRES: that it is a parcel.
+bool carries_descriptors(const First& first) noexcept {
+  const auto handles = memory::block_of<memory::Parcel>(first.parcel_name())->handles();
+  return !handles.empty() &&
+         connection::stands_for_descriptors(*memory::at_as<memory::ObjectHeader>(handles.back()));
+}
+
 Got take_as(QueueObject& queue, std::uint32_t wanted, Inspector& inspector, Taken& taken) {
   First first;
   if (!find_first(queue, first)) return Got::kNothing;
   const bool copied = first.frame.type == wanted &&
-                      (first.frame.is_parcel() || taken.copy(first.payload, first.frame.length));
+                      (first.frame.is_parcel() ? !carries_descriptors(first)
+                                               : taken.copy(first.payload, first.frame.length));
   if (!copied) {
     inspect(first, inspector);
     taken.parcel = take(queue, first);

@@ -54,8 +54,8 @@ class Taken {
 /// The handles that a parcel keeps. REQUIRES: that the parcel stays.
 [[nodiscard]] std::vector<detail::Handle> handles_of(memory::Parcel& parcel);
 
-/// Asked about a message of another type than wanted while it is still in the queue; what it
-/// throws leaves the message there.
+/// Asked about a message of another type than wanted, or with descriptors in it, while it is still
+/// in the queue; what it throws leaves the message there.
 class Inspector {
  public:
   virtual void inspect(std::uint32_t type, std::span<const std::byte> bytes,
@@ -67,11 +67,12 @@ class Inspector {
 
 enum class Got {
   kMessage,    ///< `taken` has it
-  kInspected,  ///< of another type: the inspector has seen it, and it is gone from the queue
+  kInspected,  ///< the inspector has seen it, and it is gone from the queue
   kNothing     ///< in time
 };
 
-/// Takes the next message. `wanted`: its type, where a message of any other goes to the inspector.
+/// Takes the next message. `wanted`: its type, where a message of any other goes to the inspector,
+/// as does one with descriptors in it.
 Got get(QueueObject& queue, std::uint32_t wanted, Inspector& inspector, Taken& taken,
         const os::Deadline& deadline, Patience& patience);
 

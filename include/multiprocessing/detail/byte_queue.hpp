@@ -116,6 +116,8 @@ class ByteQueue {
 
   void put_bytes(std::span<const std::byte> message, Fingerprint type, Timeout timeout) const;
   void put_encoded(const Encoder& message, Fingerprint type, Timeout timeout) const;
+  void put_parcel(std::span<const std::byte> bytes, Fingerprint type,
+                  std::span<const Handle> handles, Timeout timeout) const;
   void put_draft(Draft& draft, Timeout timeout) const;
   /// `itself`: where `*to` lies if its bytes are its message.
   void get_decoded(Fingerprint wanted, Decode decode, void* to, Timeout timeout,
