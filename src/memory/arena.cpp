@@ -6,6 +6,7 @@
 #include <multiprocessing/errors.hpp>
 #include <string>
 
+#include "memory/object_life.hpp"
 #include "memory/segment.hpp"
 #include "memory/sweep.hpp"
 
@@ -33,6 +34,14 @@ Segment& segment() {
   static Segment* const instance = new Segment(
       boost::interprocess::create_only, mapping().base + kSegmentAt, mapping().bytes - kSegmentAt);
   return *instance;
+}
+
+void* allocate_for_references(std::size_t bytes) {
+  const auto take = [&] { return segment().allocate(bytes, std::nothrow); };
+  void* block = take();
+  if (block == nullptr && sweep_blocks() != 0) block = take();
+  if (block == nullptr) throw_out_of_memory(bytes);
+  return block;
 }
 
 void* allocate(std::size_t bytes, BlockKind kind) {

@@ -9,7 +9,9 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <exception>
 #include <memory>
+#include <multiprocessing/errors.hpp>
 #include <mutex>
 #include <unordered_map>
 #include <vector>
@@ -66,6 +68,7 @@ struct Registry {
   std::vector<Birth> births;   // in the order of their numbers
   std::vector<Drop> deferred;  // in the order of the births that they wait for
   std::uint64_t last_birth = 0;
+  std::exception_ptr adoption_error;  // why this process has no references of its own
   bool forking_from_here = false;
 };
 
@@ -160,20 +163,35 @@ bool settle(AdoptionWord& word) noexcept {
   return word.compare_exchange_strong(pending, kSettled);
 }
 
+void adopt_all(Registry& all, Serial parent) {
+  const Serial own = self();
+  for (auto& [object, known] : all.known) known.reference->word = add_reference(*object, own);
+  if (adoption_word == nullptr) {
+    count_off(parent, kWithoutWord);
+  } else if (settle(*adoption_word)) {
+    count_off(parent, kWithWord);
+  }
+}
+
+// A child for which there is no room lives on its parent's references, as long as the parent waits
+// for it: long enough for exec, or to say what is wrong.
 void after_fork_in_child(Serial parent) {
   unlock_identity();
   Registry& all = registry();
   all.deferred.clear();  // the parent's
   all.births.clear();
+  all.adoption_error = nullptr;
   if (all.forking_from_here) {
-    const Serial own = self();
-    for (auto& [object, known] : all.known) {
-      known.reference->word = add_reference(*object, own);
-    }
-    if (adoption_word == nullptr) {
-      count_off(parent, kWithoutWord);
-    } else if (settle(*adoption_word)) {
-      count_off(parent, kWithWord);
+    try {
+      adopt_all(all, parent);
+    } catch (const Error&) {
+      all.adoption_error = std::current_exception();
+      // The parent's words are not this process's to drop.
+      const Serial own = identity_state::self_word->load();
+      for (auto& [object, known] : all.known) {
+        ReferenceWord*& word = known.reference->word;
+        if (own == kNobody || (word != nullptr && word->load() != own)) word = nullptr;
+      }
     }
   }
   adoption_word = nullptr;
@@ -255,6 +273,16 @@ void pin(ObjectHeader& object, const void* holder) { add_reference(object, name_
 
 void unpin(ObjectHeader& object, const void* holder) noexcept {
   drop_reference(object, nullptr, name_of(holder));
+}
+
+void require_adoption() {
+  if (!registry_made.load()) return;
+  std::exception_ptr error;
+  {
+    const std::lock_guard guard(registry().mutex);
+    error = registry().adoption_error;
+  }
+  if (error) std::rethrow_exception(error);
 }
 
 bool children_depend_on_references() noexcept {

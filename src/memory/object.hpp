@@ -97,6 +97,10 @@ void expect_adoption_in(AdoptionWord* word) noexcept;
 /// That child has ended, or was not born: the parent waits for it no longer. Called by the parent.
 void forget_child(AdoptionWord& word) noexcept;
 
+/// In a forked child: throws what kept it from taking references of its own, a MemoryError (or a
+/// RuntimeError: too many processes). Handles must not be used then.
+void require_adoption();
+
 /// Whether there is a forked child without references of its own.
 [[nodiscard]] bool children_depend_on_references() noexcept;
 

@@ -24,6 +24,10 @@ bool dispose_extension(void* block, OwnerWord& word, Serial former) noexcept;
 /// A look at the header's own words alone; may be done without owning the block, and be wrong.
 [[nodiscard]] bool seems_referenced(const ObjectHeader& object) noexcept;
 
+/// As allocate(), for a caller that may hold the mutex of this process's references: no drop that
+/// was put off is made.
+[[nodiscard]] void* allocate_for_references(std::size_t bytes);
+
 /// Drops what could not be dropped while a forked child had no references of its own yet.
 void flush_deferred_drops() noexcept;
 

@@ -74,7 +74,7 @@ std::atomic<Offset>& last_link(ObjectHeader& object) noexcept {
 }
 
 void add_extension(ObjectHeader& object) {
-  auto* extension = static_cast<Extension*>(allocate(sizeof(Extension)));
+  auto* extension = static_cast<Extension*>(allocate_for_references(sizeof(Extension)));
   ::new (extension) Extension{};
   extension->object = name_of(&object);
   set_block_kind(extension, BlockKind::kExtension);

@@ -57,6 +57,10 @@ bool dispose(void* block, OwnerWord& word, Serial former) noexcept {
 
 std::size_t sweep() {
   flush_deferred_drops();
+  return sweep_blocks();
+}
+
+std::size_t sweep_blocks() noexcept {
   any_unswept(true);
   mapping().control().sweep_requested.store(0);
   std::size_t ended = 0;

@@ -33,6 +33,7 @@ std::string current_name() {
 int run_target(Process& process) {
   const ExitScope scope;
   try {
+    memory::require_adoption();
     os::log(LogLevel::info, "child process calling run()");
     process.run();
     return 0;
