@@ -401,7 +401,7 @@ TEST_F(ProcessLife, ARefusedForkIsASystemErrorAndChangesNothing) {
     // The superuser is exempt from the limit on processes.
     if (::getuid() == 0 && ::setresuid(65534, 65534, 65534) != 0) return 3;
     auto argument = std::make_shared<int>(1);
-    mp::Process p([argument] {});
+    mp::Process p({.name = "refused"}, [argument] {});
     rlimit before{};
     ::getrlimit(RLIMIT_NPROC, &before);
     const rlimit now{0, before.rlim_max};
@@ -411,6 +411,7 @@ TEST_F(ProcessLife, ARefusedForkIsASystemErrorAndChangesNothing) {
       return 4;
     } catch (const std::system_error& error) {
       if (error.code() != std::errc::resource_unavailable_try_again) return 5;
+      if (std::string(error.what()).find("refused was not started") == std::string::npos) return 7;
     }
     if (p.pid() != 0 || p.is_alive() || argument.use_count() != 2) return 6;
     ::setrlimit(RLIMIT_NPROC, &before);
@@ -426,7 +427,7 @@ TEST_F(ProcessLife, WithoutADescriptorLeftNothingOfTheTargetRuns) {
   mp::test::SharedWord ran;
 
   const int code = mp::test::in_child([&] {
-    mp::Process p([&] { ran = 1; });
+    mp::Process p({.name = "refused"}, [&] { ran = 1; });
     rlimit before{};
     ::getrlimit(RLIMIT_NOFILE, &before);
     const int highest = ::dup(0);
@@ -438,6 +439,7 @@ TEST_F(ProcessLife, WithoutADescriptorLeftNothingOfTheTargetRuns) {
       return 4;
     } catch (const std::system_error& error) {
       if (error.code() != std::errc::too_many_files_open) return 5;
+      if (std::string(error.what()).find("refused was not started") == std::string::npos) return 8;
     }
     if (ran != 0 || p.is_alive()) return 6;
     ::setrlimit(RLIMIT_NOFILE, &before);

@@ -5,6 +5,9 @@
 #include <sys/syscall.h>
 
 #include <fstream>
+#include <multiprocessing/connection.hpp>
+#include <multiprocessing/queues.hpp>
+#include <multiprocessing/synchronize.hpp>
 #include <sstream>
 #include <thread>
 
@@ -43,6 +46,14 @@ class ProcessOrphan : public mp::test::ProcessTest {
   static int rounds() { return mp::test::long_form() ? 200 : 5; }
 };
 
+bool sleeps(pid_t pid) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+  std::string text;
+  std::getline(file, text);
+  const std::size_t at = text.rfind(')');
+  return at != std::string::npos && text.compare(at, 3, ") S") == 0;
+}
+
 void spin_for_ever() {
   volatile unsigned n = 0;
   for (;;) n = n + 1;
@@ -79,6 +90,37 @@ TEST_F(ProcessOrphan, EndsWhileItSpins) {
     parent.kill();
 
     expect_end_within_a_second(pid, SIGTERM);
+  }
+}
+
+// What daemons wait in; made before the fork, and nobody ever gives it.
+mp::Queue<int>* empty_queue = nullptr;
+mp::Lock* taken_lock = nullptr;
+mp::Event* unset_event = nullptr;
+mp::Connection* silent_end = nullptr;
+
+TEST_F(ProcessOrphan, EndsWhileItWaitsForSomethingShared) {
+  mp::Queue<int> queue;
+  mp::Lock lock;
+  mp::Event event;
+  auto [silent, other] = mp::Pipe();
+  empty_queue = &queue;
+  taken_lock = &lock;
+  unset_event = &event;
+  silent_end = &silent;
+  ASSERT_TRUE(lock.acquire());
+  for (auto* target : {+[] { (void)empty_queue->get(); }, +[] { taken_lock->acquire(); },
+                       +[] { unset_event->wait(); }, +[] { (void)silent_end->recv<int>(); }}) {
+    for (int i = 0; i < rounds(); ++i) {
+      SharedWord pid;
+      Child parent = parent_of(target, pid);
+      ASSERT_TRUE(eventually([&] { return pid != 0; }));
+      ASSERT_TRUE(eventually([&] { return sleeps(pid); }));
+
+      parent.kill();
+
+      expect_end_within_a_second(pid, SIGTERM);
+    }
   }
 }
 

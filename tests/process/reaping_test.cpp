@@ -75,6 +75,46 @@ TEST_F(ProcessReaping, AProgramThatIgnoresSigchldLearnsTheExitcodes) {
             9);
 }
 
+TEST_F(ProcessReaping, AProgramThatWantsNoZombiesLearnsTheExitcodes) {
+  EXPECT_EQ(in_child([] {
+              struct sigaction action {};
+              action.sa_handler = SIG_DFL;
+              action.sa_flags = SA_NOCLDWAIT;
+              ::sigaction(SIGCHLD, &action, nullptr);
+              for (int i = 0; i < 50; ++i) {
+                mp::Process p = started(end_with, 9);
+                p.join();
+                if (p.exitcode() != 9) return 1;
+              }
+              ::sigaction(SIGCHLD, nullptr, &action);
+              return (action.sa_flags & SA_NOCLDWAIT) != 0 ? 0 : 2;
+            }),
+            0);
+}
+
+TEST_F(ProcessReaping, TheProgramsOwnChildrenCanBeWaitedForInAnyOrder) {
+  EXPECT_EQ(in_child([] {
+              constexpr int kOwn = 20;
+              std::vector<mp::Process> processes;
+              std::vector<pid_t> own;
+              for (int i = 0; i < kOwn; ++i) {
+                own.push_back(::fork());
+                if (own.back() == 0) ::_exit(i);
+                processes.push_back(started(end_with, i));
+              }
+              for (auto& p : processes) p.join();
+              if (!mp::active_children().empty()) return 1;
+              for (int i = kOwn; i-- > 0;) {
+                int status = 0;
+                const pid_t pid = own[static_cast<std::size_t>(i)];
+                if (::waitpid(pid, &status, 0) != pid || WEXITSTATUS(status) != i) return 2;
+                if (processes[static_cast<std::size_t>(i)].exitcode() != i) return 3;
+              }
+              return has_children() ? 4 : 0;
+            }),
+            0);
+}
+
 // Takes the status of every child away, as a program of its own might.
 void take_all(int) {
   const int error = errno;
