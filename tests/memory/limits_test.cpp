@@ -2,16 +2,22 @@
 // What happens where memory, address space or files are limited.
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
+#include <atomic>
 #include <csignal>
 #include <cstring>
 #include <multiprocessing/errors.hpp>
 #include <multiprocessing/memory.hpp>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "child.hpp"
 #include "fresh_program.hpp"
 #include "memory/arena.hpp"
+#include "memory/object.hpp"
+#include "memory/parcel.hpp"
 
 namespace multiprocessing::memory {
 namespace {
@@ -64,6 +70,42 @@ FRESH_SCENARIO(limit_too_late) {
   return 1;
 }
 
+struct Cell : ObjectHeader {
+  static constexpr ObjectKind kKind = ObjectKind::kMemory;
+};
+
+void take_all_room() {
+  for (std::size_t bytes = kMiB; bytes >= 64; bytes /= 2) {
+    try {
+      for (;;) static_cast<void>(allocate(bytes));
+    } catch (const MemoryError&) {
+    }
+  }
+}
+
+// The child asks for one reference more than the object's header has room for.
+FRESH_SCENARIO(handle_without_room) {
+  set_segment_limit(8 * kMiB);
+  auto* place = static_cast<std::atomic<Offset>*>(allocate(64));
+  place->store(0);
+  test::Child child([&] {
+    while (place->load() == 0) ::usleep(1000);
+    try {
+      static_cast<void>(adopt(place->load()));
+    } catch (const MemoryError&) {
+      return 0;
+    }
+    return 1;
+  });
+  const Handle cell = make_object<Cell>();
+  for (std::size_t i = 1; i < ObjectHeader::kInline; ++i) {
+    static_cast<void>(make_parcel(1, 1, std::span(&cell, 1)));
+  }
+  take_all_room();
+  place->store(offset_of(cell.get()));
+  return child.wait();
+}
+
 FRESH_SCENARIO(little_address_space) {
   const rlimit limit{4096 * kMiB, 4096 * kMiB};
   ::setrlimit(RLIMIT_AS, &limit);
@@ -88,28 +130,35 @@ FRESH_SCENARIO(small_files_only) {
 }
 
 TEST(SegmentLimit, IsKeptAndWhatIsFreedCanBeHadAgain) {
-  EXPECT_EQ(test::run_fresh("limit_by_call"), 0);
+  EXPECT_EQ(::test::run_fresh("limit_by_call"), 0);
 }
 
 TEST(SegmentLimit, IsTakenFromTheEnvironment) {
-  EXPECT_EQ(test::run_fresh("limit_by_environment", {"MULTIPROCESSING_SEGMENT_LIMIT=16777216"}), 0);
+  EXPECT_EQ(::test::run_fresh("limit_by_environment", {"MULTIPROCESSING_SEGMENT_LIMIT=16777216"}),
+            0);
 }
 
 TEST(SegmentLimit, InTheEnvironmentThatIsNoNumberIsAnError) {
-  EXPECT_EQ(test::run_fresh("limit_of_nonsense", {"MULTIPROCESSING_SEGMENT_LIMIT=16M"}), 0);
+  EXPECT_EQ(::test::run_fresh("limit_of_nonsense", {"MULTIPROCESSING_SEGMENT_LIMIT=16M"}), 0);
 }
 
-TEST(SegmentLimit, CannotBeSetOnceObjectsExist) { EXPECT_EQ(test::run_fresh("limit_too_late"), 0); }
+TEST(SegmentLimit, CannotBeSetOnceObjectsExist) {
+  EXPECT_EQ(::test::run_fresh("limit_too_late"), 0);
+}
+
+TEST(SegmentLimit, WithoutRoomForAReferenceIsAMemoryError) {
+  EXPECT_EQ(::test::run_fresh("handle_without_room"), 0);
+}
 
 TEST(SegmentLimit, OfZeroIsRefused) { EXPECT_THROW(set_segment_limit(0), ValueError); }
 
 // The sanitizers' own shadow needs more address space than this leaves.
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-TEST(Arena, WorksInALittleAddressSpace) { EXPECT_EQ(test::run_fresh("little_address_space"), 0); }
+TEST(Arena, WorksInALittleAddressSpace) { EXPECT_EQ(::test::run_fresh("little_address_space"), 0); }
 #endif
 
 TEST(Arena, WorksWhereOnlySmallFilesAreAllowed) {
-  EXPECT_EQ(test::run_fresh("small_files_only"), 0);
+  EXPECT_EQ(::test::run_fresh("small_files_only"), 0);
 }
 
 TEST(Arena, GivesTheMemoryOfALargeBlockBack) {

@@ -13,9 +13,9 @@ using Scenario = int (*)();
 struct RegisterScenario {
   RegisterScenario(const char* name, Scenario scenario);
 };
-#define FRESH_SCENARIO(name)                                           \
-  static int name();                                                   \
-  static const test::RegisterScenario register_##name(#name, &(name)); \
+#define FRESH_SCENARIO(name)                                             \
+  static int name();                                                     \
+  static const ::test::RegisterScenario register_##name(#name, &(name)); \
   static int name()
 
 /// Executes the scenario in a new program, with VARIABLE=VALUE entries added to its environment.
