@@ -8,42 +8,56 @@
 
 #include <atomic>
 #include <csignal>
+#include <cstdint>
 #include <system_error>
+
+#include "os/fork_mutex.hpp"
 
 namespace multiprocessing::os {
 namespace {
 
-std::atomic<int> library_threads{0};
+// How many, and of which process: a forked child has none of them. generation:32 count:32
+std::atomic<std::uint64_t> library_threads{0};
+
+std::int32_t count_in(std::uint64_t word) noexcept {
+  return word >> 32 == fork_generation() ? static_cast<std::int32_t>(word) : 0;
+}
+
+void count(std::int32_t more) noexcept {
+  const std::uint64_t generation = std::uint64_t{fork_generation()} << 32;
+  std::uint64_t seen = library_threads.load(std::memory_order_relaxed);
+  while (!library_threads.compare_exchange_weak(
+      seen, generation | static_cast<std::uint32_t>(count_in(seen) + more),
+      std::memory_order_relaxed)) {
+  }
+}
 
 void* run_thread(void* start_pointer) {
   const auto& start = *static_cast<const ThreadStart*>(start_pointer);
+  // Also where pthread_exit ends the body.
+  struct Ended {
+    ~Ended() { count(-1); }
+  };
+  const Ended ended;
   ::prctl(PR_SET_NAME, start.name);
   start.body(start.argument);
-  library_threads.fetch_sub(1, std::memory_order_relaxed);
   return nullptr;
-}
-
-void forget_threads_in_child() {
-  static const int registered =
-      ::pthread_atfork(nullptr, nullptr, [] { library_threads.store(0); });
-  static_cast<void>(registered);
 }
 
 }  // namespace
 
 void start_library_thread(ThreadStart& start) {
-  forget_threads_in_child();
   sigset_t all;
   sigset_t before;
   ::sigfillset(&all);
   // The new thread inherits the mask: no handler of the program ever runs in it.
   ::pthread_sigmask(SIG_BLOCK, &all, &before);
   pthread_t thread{};
-  library_threads.fetch_add(1, std::memory_order_relaxed);
+  count(1);
   const int error = ::pthread_create(&thread, nullptr, run_thread, &start);
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   if (error != 0) {
-    library_threads.fetch_sub(1, std::memory_order_relaxed);
+    count(-1);
     throw std::system_error(error, std::generic_category(), "cannot start a thread");
   }
   ::pthread_detach(thread);
@@ -55,8 +69,11 @@ int program_threads() noexcept {
   struct stat tasks {};
   if (::stat("/proc/self/task", &tasks) != 0) return 1;
   const int all = static_cast<int>(tasks.st_nlink) - 2;
-  const int own = library_threads.load(std::memory_order_relaxed);
+  const int own = count_in(library_threads.load(std::memory_order_relaxed));
   return all > own ? all - own : 1;
 }
+
+ProgramCode::ProgramCode() noexcept { count(-1); }
+ProgramCode::~ProgramCode() { count(1); }
 
 }  // namespace multiprocessing::os

@@ -19,4 +19,14 @@ void start_library_thread(ThreadStart& start);
 /// was just joined may still be counted for a moment.
 [[nodiscard]] int program_threads() noexcept;
 
+/// While one lives, the library thread that made it runs code of the program's and counts as one
+/// of its threads.
+class ProgramCode {
+ public:
+  ProgramCode() noexcept;
+  ~ProgramCode();
+  ProgramCode(const ProgramCode&) = delete;
+  ProgramCode& operator=(const ProgramCode&) = delete;
+};
+
 }  // namespace multiprocessing::os
