@@ -7,18 +7,12 @@
 
 namespace mp = multiprocessing;
 
-volatile std::sig_atomic_t stop = 0;  // the only thing that the handler touches
-
 void work_until_told(mp::Event ready) {
-  std::signal(SIGTERM, [](int) { stop = 1; });
-  // Blocked but for the wait itself: no signal falls between the look at `stop` and the sleep.
-  sigset_t term;
-  sigset_t before;
-  ::sigemptyset(&term);
-  ::sigaddset(&term, SIGTERM);
-  ::pthread_sigmask(SIG_BLOCK, &term, &before);
+  mp::Event stop;
+  // No async-signal-safety to think of: this runs in a thread, as ordinary code.
+  mp::signals::handle(SIGTERM, [stop]() mutable { stop.set(); });
   ready.set();
-  while (stop == 0) ::sigsuspend(&before);
+  stop.wait();
   fmt::print("told to stop: tidying up\n");
 }
 

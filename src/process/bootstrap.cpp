@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <exception>
 
 #include "memory/object.hpp"
@@ -67,11 +66,6 @@ void run_child(Process& process, const Core& core) noexcept {
 bool is_child() noexcept { return own_record != nullptr; }
 
 void leave(int exitcode) noexcept {
-  // The one that leaves is told from those forked meanwhile by its generation.
-  static std::atomic<unsigned> leaving{0};
-  const unsigned own = generation() + 1;
-  // A second thread waits for the first to end the process.
-  while (leaving.exchange(own) == own) ::pause();
   run_exit_procedure();
   if (os::log_enabled(LogLevel::info)) {
     os::log(LogLevel::info, fmt::format("process exiting with exitcode {}", exitcode & 0xFF));

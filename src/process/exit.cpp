@@ -2,6 +2,7 @@
 #include "process/exit.hpp"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -14,6 +15,7 @@
 #include <optional>
 
 #include "os/log.hpp"
+#include "process/signal_calls.hpp"
 #include "process/tree.hpp"
 
 namespace multiprocessing::process {
@@ -116,14 +118,26 @@ bool remove_finalizer(FinalizerId id) noexcept {
   return true;
 }
 
+bool begin_ending() noexcept {
+  // Who ends the process is told from who ended the one that it was forked from by the generation.
+  static std::atomic<unsigned> ending{0};
+  static thread_local unsigned ending_here = 0;
+  const unsigned own = generation() + 1;
+  if (ending.exchange(own) != own) ending_here = own;
+  return ending_here == own;
+}
+
 void run_exit_procedure() noexcept {
   static std::atomic<unsigned> done_by{0};
   const unsigned own = generation() + 1;
+  settle_signal_calls();
+  while (!begin_ending()) ::pause();
   if (done_by.exchange(own) == own) return;
   os::log(LogLevel::info, "process shutting down");
   run_finalizers(0);
   end_children();
   run_finalizers(std::numeric_limits<int>::min());
+  end_signal_calls();
 }
 
 void register_exit_hook() {

@@ -16,7 +16,12 @@ FinalizerId add_finalizer(int priority, std::function<void()> finalizer);
 /// Forgets it; false if it has begun to run.
 bool remove_finalizer(FinalizerId id) noexcept;
 
-/// Finalizers; SIGTERM to the daemons; join of every child; the other finalizers. Once a process.
+/// Says whether it is the calling thread that ends this process: the first one that asked. The
+/// others have to wait for the end, so that there is one exit code.
+[[nodiscard]] bool begin_ending() noexcept;
+
+/// The functions of signals that have come; finalizers; SIGTERM to the daemons; join of every
+/// child; the other finalizers. Once a process. Returns only in the thread that ends it.
 void run_exit_procedure() noexcept;
 
 /// Has the procedure run when the first process leaves main or calls std::exit.

@@ -40,13 +40,13 @@ std::string text_of_current_exception() {
 
 }  // namespace
 
-void report_exception(const std::string& name) noexcept {
+void report_exception(const std::string& name, const std::string& where) noexcept {
   std::string line;
   try {
-    line = fmt::format("Process {} ({}): {}: {}\n", name, ::getpid(), type_of_current_exception(),
-                       text_of_current_exception());
+    line = fmt::format("Process {} ({}){}: {}: {}\n", name, ::getpid(), where,
+                       type_of_current_exception(), text_of_current_exception());
   } catch (...) {
-    line = "a process ended by an exception that cannot be described: out of memory\n";
+    line = "an exception in this process cannot be described: out of memory\n";
   }
   os::flush_standard_streams(os::program_threads() == 1);
   const char* at = line.data();
