@@ -140,7 +140,7 @@ void call_functions(void*) {
     while (in_signal_call()) call_function_of(queue.take());
     // The function forked, and has returned in the child: this was the last of the program's
     // threads.
-    std::exit(0);
+    end_process(0);
   } catch (const abi::__forced_unwind&) {
     // pthread_exit in a function: that ends this thread, but not the calls.
     finish_call();
