@@ -63,7 +63,8 @@ template <detail::TakesSignal F> void handle(int signal, F&& function) {
 }
 
 /// `SIG_IGN`: the signal is ignored from here on. `SIG_DFL`: it has the system's default action
-/// again. Either forgets what came before and was not waited for. Any other function: as above.
+/// again. That holds for one too that has come but has not reached its function or a wait: a worker
+/// that inherits a function and sets SIG_DFL misses no Ctrl-C. Any other function: as above.
 /// Throws ValueError for a number that is no signal, SIGKILL and SIGSTOP.
 void handle(int signal, void (*action)(int));
 void handle(int signal, std::nullptr_t) = delete;  // SIG_DFL says what is meant

@@ -95,8 +95,8 @@ int KeptSignals::take(std::span<const int> signals, const os::Deadline& deadline
   }
 }
 
-void KeptSignals::forget(int signal) noexcept {
-  count_of(counts_, signal).store(0, std::memory_order_relaxed);
+bool KeptSignals::forget(int signal) noexcept {
+  return count_of(counts_, signal).exchange(0, std::memory_order_relaxed) > 0;
 }
 
 void KeptSignals::clear() noexcept {

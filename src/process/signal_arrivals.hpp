@@ -50,7 +50,8 @@ class KeptSignals {
   void add(int signal) noexcept;
   /// Takes one, the first in the list that there is; 0 when the time is over.
   [[nodiscard]] int take(std::span<const int> signals, const os::Deadline& deadline) noexcept;
-  void forget(int signal) noexcept;
+  /// Says whether there were any.
+  bool forget(int signal) noexcept;
   void clear() noexcept;
 
  private:

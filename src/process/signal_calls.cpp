@@ -4,6 +4,7 @@
 #include <cxxabi.h>
 #include <fmt/format.h>
 #include <pthread.h>
+#include <unistd.h>
 
 #include <array>
 #include <atomic>
@@ -31,7 +32,8 @@ namespace {
 // What the signal handler uses.
 constinit SignalQueue queue;
 constinit KeptSignals kept;
-constinit std::array<std::atomic<bool>, kSignals> is_called{};
+enum class Use : std::uint8_t { kNone, kKept, kCalled };
+constinit std::array<std::atomic<Use>, kSignals> uses{};
 
 // A function, and the mask that it is called with.
 struct Callee {
@@ -66,14 +68,23 @@ std::string signal_name(int signal) {
   return name == nullptr ? fmt::format("signal {}", signal) : fmt::format("SIG{}", name);
 }
 
+// One that came too early for the action that it has by now. Async-signal-safe.
+void send_on(int signal) noexcept { ::kill(::getpid(), signal); }
+
 // Async-signal-safe.
 void on_signal(int signal) {
   const int error = errno;
-  if (is_called[index(signal)].load(std::memory_order_acquire)) {
-    outstanding.fetch_add(1, std::memory_order_relaxed);
-    queue.add(signal);
-  } else {
-    kept.add(signal);
+  switch (uses[index(signal)].load(std::memory_order_acquire)) {
+    case Use::kCalled:
+      outstanding.fetch_add(1, std::memory_order_relaxed);
+      queue.add(signal);
+      break;
+    case Use::kKept:
+      kept.add(signal);
+      break;
+    case Use::kNone:
+      send_on(signal);
+      break;
   }
   errno = error;
 }
@@ -120,6 +131,7 @@ void finish_call() noexcept {
 
 void call_function_of(int signal) {
   const Callee callee = callee_of(signal);
+  if (callee.function == nullptr) send_on(signal);
   if (callee.function == nullptr || ended.load() == this_process()) return finish_call();
   const os::ProgramCode counted;
   sigset_t own_mask;
@@ -217,6 +229,8 @@ void receive_signal(int signal) {
   if (is_received(signal)) return;
   register_fork_hooks();
   const std::lock_guard guard(table().mutex);
+  Use none = Use::kNone;
+  uses[index(signal)].compare_exchange_strong(none, Use::kKept);
   set_action(signal, on_signal);
 }
 
@@ -233,22 +247,26 @@ void receive_signal(int signal, std::shared_ptr<detail::SignalFunction> function
     all.thread_runs = true;
   }
   std::swap(all.callees[index(signal)], callee);
-  is_called[index(signal)].store(true, std::memory_order_release);
+  uses[index(signal)].store(Use::kCalled, std::memory_order_release);
   set_action(signal, on_signal);
   guard.unlock();
 }
 
 void release_signal(int signal, void (*action)(int)) {
   Callee former;  // dropped unlocked
-  const std::lock_guard guard(table().mutex);
-  set_action(signal, action);
-  is_called[index(signal)].store(false, std::memory_order_release);
-  std::swap(table().callees[index(signal)], former);
-  kept.forget(signal);
+  bool unseen = false;
+  {
+    const std::lock_guard guard(table().mutex);
+    set_action(signal, action);
+    const Use use = uses[index(signal)].exchange(Use::kNone);
+    std::swap(table().callees[index(signal)], former);
+    unseen = kept.forget(signal) && use == Use::kKept;
+  }
+  if (unseen) send_on(signal);
 }
 
 bool has_signal_function(int signal) noexcept {
-  return is_called[index(signal)].load(std::memory_order_acquire);
+  return uses[index(signal)].load(std::memory_order_acquire) == Use::kCalled;
 }
 
 bool in_signal_call() noexcept { return caller_of == this_process(); }

@@ -22,7 +22,8 @@ void receive_signal(int signal);
 /// The same, with that function.
 void receive_signal(int signal, std::shared_ptr<detail::SignalFunction> function);
 
-/// Gives the signal back: from here on it has that action, SIG_IGN or SIG_DFL.
+/// Gives the signal back: from here on it has that action, SIG_IGN or SIG_DFL, and so has one that
+/// came and was neither waited for nor its function called.
 void release_signal(int signal, void (*action)(int));
 
 /// Whether the signal has a function.

@@ -259,6 +259,39 @@ TEST_F(Signals, IgnoredIsIgnoredAndDefaultIsTheSystems) {
             -SIGTERM);
 }
 
+TEST_F(Signals, OneThatCameBeforeItsDefaultWasRestoredHasItsDefaultEffect) {
+  EXPECT_EQ(in_child([] {
+              mp::signals::keep({SIGTERM});
+              ::raise(SIGTERM);
+              mp::signals::handle(SIGTERM, SIG_DFL);
+            }),
+            -SIGTERM);
+  EXPECT_EQ(in_child([] {
+              std::atomic<bool> go{false};
+              mp::signals::handle(SIGUSR1, [&] { go.wait(false); });
+              mp::signals::handle(SIGTERM, [] {});
+              ::raise(SIGUSR1);
+              ::raise(SIGTERM);
+              mp::signals::handle(SIGTERM, SIG_DFL);
+              go = true;
+              go.notify_all();
+              mp::test::sleep_for_ever();
+            }),
+            -SIGTERM);
+}
+
+TEST_F(Signals, OneWhoseFunctionHasRunHasNoFurtherEffect) {
+  EXPECT_EQ(in_child([] {
+              mp::signals::handle(SIGTERM, [] {});
+              mp::signals::handle(SIGUSR1, [] {});
+              ::raise(SIGTERM);
+              ::raise(SIGUSR1);
+              mp::signals::wait({SIGUSR1});
+              mp::signals::handle(SIGTERM, SIG_DFL);
+            }),
+            0);
+}
+
 TEST_F(Signals, WhatNobodyAskedForStaysAsItWas) {
   EXPECT_EQ(in_child([] {
               static std::atomic<int> of_the_host{0};
