@@ -12,15 +12,18 @@ namespace mp = multiprocessing;
 
 using Message = std::pair<int, std::string>;
 
-struct Sender : mp::Process {
+struct Sender : mp::ProcessOf<Sender> {
+  Sender() = default;
   Sender(int n, mp::Queue<Message> to) : number(n), queue(std::move(to)) {}
   void run() override { queue.put({number, "Hello queue!"}); }
 
-  int number;
+  template <class Archive> void serialize(Archive& archive, unsigned) { archive& number& queue; }
+  int number = 0;
   mp::Queue<Message> queue;
 };
 
-struct Receiver : mp::Process {
+struct Receiver : mp::ProcessOf<Receiver> {
+  Receiver() = default;
   Receiver(std::size_t messages, mp::Queue<Message> from)
       : count(messages), queue(std::move(from)) {}
   void run() override {
@@ -29,7 +32,8 @@ struct Receiver : mp::Process {
     for (const auto& [number, text] : sorted) fmt::print("{} {}\n", number, text);
   }
 
-  std::size_t count;
+  template <class Archive> void serialize(Archive& archive, unsigned) { archive& count& queue; }
+  std::size_t count = 0;
   mp::Queue<Message> queue;
 };
 

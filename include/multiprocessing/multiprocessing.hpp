@@ -2,10 +2,12 @@
 // Everything: `#include <multiprocessing/multiprocessing.hpp>`, `namespace mp = multiprocessing;`.
 #pragma once
 #include <multiprocessing/connection.hpp>
+#include <multiprocessing/context.hpp>
 #include <multiprocessing/errors.hpp>
 #include <multiprocessing/log.hpp>
 #include <multiprocessing/memory.hpp>
 #include <multiprocessing/object.hpp>
+#include <multiprocessing/partial.hpp>
 #include <multiprocessing/process.hpp>
 #include <multiprocessing/queues.hpp>
 #include <multiprocessing/sharedctypes.hpp>

@@ -150,7 +150,32 @@ class Process {
   explicit Process(std::shared_ptr<process::Core> core) noexcept : core_(std::move(core)) {}
   void bind(std::shared_ptr<detail::Target> target);
 
+  /// Writes what another image of the program needs to make an object of the subclass again.
+  /// THROWS: TypeError for a subclass that did not say how.
+  virtual void encode_subclass(detail::Encoder& encoder) const;
+
   std::shared_ptr<process::Core> core_;  // null once moved away
+};
+
+/// Base of a subclass that can go to a fresh process image: it runs under every start method.
+///   struct Sender : mp::ProcessOf<Sender> { void run() override; … serialize(…) … };
+/// REQUIRES: Self is default-constructible, and has `serialize` for its fields.
+template <class Self> class ProcessOf : public Process {
+ public:
+  using Process::Process;
+
+ private:
+  void encode_subclass(detail::Encoder& encoder) const override {
+    static_assert(
+        std::is_default_constructible_v<Self>,
+        "a subclass of mp::ProcessOf has a constructor without arguments: the child makes "
+        "the object with it and then reads the fields");
+    detail::encode_function(encoder, &ProcessOf::decode_subclass);
+    detail::encode<Self>(encoder, static_cast<const Self&>(*this));
+  }
+  static std::unique_ptr<Process> decode_subclass(detail::Decoder& decoder) {
+    return std::make_unique<Self>(detail::decode<Self>(decoder));
+  }
 };
 
 /// This process. Its name, daemon flag and authkey are handed down to what it makes from here on.
@@ -188,4 +213,33 @@ class SystemExit {
 
 #pragma GCC visibility pop
 
+/// Chooses how processes start from here on: "fork" (the default), "spawn" or "forkserver".
+/// Where nobody calls this, the environment variable MULTIPROCESSING_START_METHOD decides.
+/// THROWS: RuntimeError when the method was chosen or used before and `force` is not given,
+/// ValueError for another name.
+void set_start_method(std::string_view method, bool force = false);
+
+/// The name of the method in use; from here on it is chosen, as in Python.
+[[nodiscard]] std::string get_start_method();
+
+/// All that there are, the default one first.
+[[nodiscard]] std::vector<std::string> get_all_start_methods();
+
+/// Has the server of the start method "forkserver" call this function before it forks children,
+/// which then find what it has loaded. Counts for servers that start after this.
+void set_forkserver_preload(void (*preload)());
+
+/// Another program to execute for the start methods spawn and forkserver, in the place of the
+/// running one; empty: the running one again. It has to be a program of the same build.
+void set_executable(std::string path);
+
+/// In a process that the start methods spawn and forkserver made: does what it was made for and
+/// never returns. Elsewhere it does nothing. It is called before main by itself; only a program
+/// none of whose own files includes a header of this library, as it uses it through a shared
+/// library alone, has to call it first in main.
+void freeze_support(int argc, char** argv);
+void freeze_support();
+
 }  // namespace multiprocessing
+
+#include <multiprocessing/detail/program_hook.hpp>

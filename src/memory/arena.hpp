@@ -12,6 +12,7 @@
 #include <multiprocessing/detail/handle.hpp>
 
 #include "memory/identity.hpp"
+#include "os/fresh_image.hpp"
 
 namespace multiprocessing::memory {
 
@@ -56,6 +57,9 @@ void note_death() noexcept;
 template <class T> [[nodiscard]] T* at_as(Offset offset) noexcept {
   return static_cast<T*>(at(offset));
 }
+
+/// What a fresh image of this program needs of the arena; owned by the arena.
+[[nodiscard]] os::SharedDescriptors shared_descriptors();
 
 /// What the arena holds, for tests and error messages.
 struct Usage {

@@ -20,6 +20,7 @@
 
 #include "memory/arena.hpp"
 #include "memory/layout.hpp"
+#include "os/fresh_image.hpp"
 #include "os/limits.hpp"
 #include "os/poll.hpp"
 
@@ -65,16 +66,19 @@ std::size_t file_size_allowed() {
                           std::string("the shared arena: cannot ") + what);
 }
 
+ParkingSocket known_parking(int in, int out) noexcept {
+  struct stat of_in {};
+  struct stat of_out {};
+  if (::fstat(in, &of_in) != 0 || ::fstat(out, &of_out) != 0) return {-1, -1, {}};
+  return {in, out, {of_in.st_ino, of_out.st_ino}};
+}
+
 ParkingSocket make_parking() noexcept {
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) return {-1, -1, {}};
   const int room = 212'992;  // what everybody may ask for; the kernel gives twice as much
   ::setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
-  struct stat in {};
-  struct stat out {};
-  ::fstat(ends[0], &in);
-  ::fstat(ends[1], &out);
-  return {ends[0], ends[1], {in.st_ino, out.st_ino}};
+  return known_parking(ends[0], ends[1]);
 }
 
 Mapping make() {
@@ -107,11 +111,33 @@ Mapping make() {
   return result;
 }
 
+// The arena of the process that started this fresh image.
+Mapping inherit(const os::SharedDescriptors& shared) {
+  const std::lock_guard guard(limit_mutex);
+  const int fd = shared.arena;
+  struct stat file {};
+  const bool sealed = (::fcntl(fd, F_GET_SEALS) & F_SEAL_SHRINK) != 0;
+  if (!sealed || ::fstat(fd, &file) != 0) fail("be inherited: its descriptor is not there");
+  const auto bytes = static_cast<std::size_t>(file.st_size);
+  void* base = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+  if (base == MAP_FAILED) fail("be mapped");
+  ::madvise(base, bytes, MADV_DONTDUMP);
+  mapped = true;
+  os::set_idle_work(note_death);
+  return {static_cast<std::byte*>(base), bytes, fd, (bytes - kChunksAt) / kChunkBytes,
+          known_parking(shared.parking_in, shared.parking_out)};
+}
+
 }  // namespace
 
 const Mapping& mapping() {
-  static const Mapping instance = make();
+  static const Mapping instance = os::birth() ? inherit(os::birth()->shared) : make();
   return instance;
+}
+
+os::SharedDescriptors shared_descriptors() {
+  const Mapping& own = mapping();
+  return {own.descriptor, own.parking.in, own.parking.out};
 }
 
 }  // namespace memory

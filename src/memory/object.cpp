@@ -127,21 +127,24 @@ Handle remember(Registry& all, ObjectHeader& object, ReferenceWord* word) {
   return Handle(std::move(handle));
 }
 
+// REQUIRES: the registry's mutex is held.
+void expect_child(Registry& all, AdoptionWord* word) {
+  // What stood in the word of an earlier child is of no interest any more.
+  static_cast<void>(child_unadopted(all));
+  Slot& slot = mapping().slot_of(self());
+  const std::int64_t now = os::now_ns();
+  if (all.births.empty() && now > slot.nursery_until.load()) slot.unadopted.store(0);
+  slot.nursery_until.store(now + kNurseryNs);
+  slot.unadopted.fetch_add(word != nullptr ? kWithWord : kWithoutWord);
+  if (word != nullptr) word->store(kPending);
+  all.births.push_back({++all.last_birth, word, now + kNurseryNs});
+}
+
 void before_fork() {
   Registry& all = registry();
   all.mutex.lock();
   all.forking_from_here = !all.known.empty();
-  if (all.forking_from_here) {
-    // What stood in the word of an earlier child is of no interest any more.
-    static_cast<void>(child_unadopted(all));
-    Slot& slot = mapping().slot_of(self());
-    const std::int64_t now = os::now_ns();
-    if (all.births.empty() && now > slot.nursery_until.load()) slot.unadopted.store(0);
-    slot.nursery_until.store(now + kNurseryNs);
-    slot.unadopted.fetch_add(adoption_word != nullptr ? kWithWord : kWithoutWord);
-    if (adoption_word != nullptr) adoption_word->store(kPending);
-    all.births.push_back({++all.last_birth, adoption_word, now + kNurseryNs});
-  }
+  if (all.forking_from_here) expect_child(all, adoption_word);
   lock_identity();
 }
 
@@ -219,6 +222,18 @@ void expect_adoption_in(AdoptionWord* word) noexcept { adoption_word = word; }
 
 void forget_child(AdoptionWord& word) noexcept {
   if (settle(word)) count_off(self(), kWithWord);
+}
+
+void expect_adoption_by_message(AdoptionWord& word) {
+  Registry& all = registry();
+  const std::lock_guard guard(all.mutex);
+  expect_child(all, &word);
+}
+
+bool note_adopted(AdoptionWord& word, Serial parent) noexcept {
+  const bool in_time = !references_dead(parent);
+  if (settle(word)) count_off(parent, kWithWord);
+  return in_time;
 }
 
 void flush_deferred_drops() noexcept {

@@ -100,6 +100,14 @@ void forget_child(AdoptionWord& word) noexcept;
 /// In a forked child: throws what kept it from taking references of its own, a MemoryError (or a
 /// RuntimeError: too many processes). Handles must not be used then.
 void require_adoption();
+/// A child in a fresh image is about to learn of this process's objects by their offsets: until it
+/// has called note_adopted, or forget_child was, this process's references stay. The word lies in
+/// the arena and is never freed while this process lives.
+void expect_adoption_by_message(AdoptionWord& word);
+
+/// In that child: it has adopted all that it was told of. False: it was too slow, and its parent
+/// is dead, so that what it adopted may have been gone by then.
+[[nodiscard]] bool note_adopted(AdoptionWord& word, Serial parent) noexcept;
 
 /// Whether there is a forked child without references of its own.
 [[nodiscard]] bool children_depend_on_references() noexcept;

@@ -2,6 +2,7 @@
 // The life of a child, from its first instruction to its last.
 #pragma once
 #include <memory>
+#include <string>
 
 #include "process/core.hpp"
 
@@ -10,11 +11,19 @@ namespace multiprocessing::process {
 /// Makes this process the child that `core` describes, with `record` to leave its report in.
 void enter_child(Core& core, std::shared_ptr<Core> parent, ExitRecord& record) noexcept;
 
+/// In a fresh image: learns over `channel` from `parent` what it is for, does it and leaves. What
+/// cannot be read is reported on standard error, with exit code 1.
+[[noreturn]] void run_fresh_child(int channel, memory::Serial parent) noexcept;
+
 /// Does what the child is for and leaves. `core` is that of `process`.
 [[noreturn]] void run_child(Process& process, const Core& core) noexcept;
 
 /// Ends a child in order: its own children, its streams, what it shares. Any thread may call it.
 [[noreturn]] void leave(int exitcode) noexcept;
+
+/// THROWS: RuntimeError in a fresh image that has not got to what it was started for: its main was
+/// run instead, which shall not start children once more.
+void require_bootstrapped(const std::string& name);
 
 /// Whether this process was started by this library, and leave() is its end.
 [[nodiscard]] bool is_child() noexcept;

@@ -3,9 +3,17 @@
 
 #include <sys/wait.h>
 
+#include <ctime>
+
 namespace multiprocessing::process {
 
 constexpr int kUnknown = 255;  // as Python reports a child whose status nobody has
+
+// A debugger holds it, or another thread is just taking it.
+void Child::await_status(const os::Deadline& /*deadline*/) {
+  const timespec pause{0, 1'000'000};
+  ::nanosleep(&pause, nullptr);
+}
 
 std::optional<Ending> DirectChild::poll() {
   int status = 0;

@@ -33,6 +33,9 @@ class Child {
   /// Takes the status once it has ended, at most once; never blocks. Called under the process lock.
   virtual std::optional<Ending> poll() = 0;
 
+  /// It has ended, and yet poll() has no status: sleeps a while, or until there may be one.
+  virtual void await_status(const os::Deadline& deadline);
+
  private:
   pid_t pid_;
   os::Fd pidfd_;

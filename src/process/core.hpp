@@ -21,6 +21,8 @@ enum class Role {
 
 enum class State { kInitial, kStarting, kStarted, kClosed };
 
+class Launcher;
+
 /// The parent of this process, as it was at the start.
 struct ParentLink {
   pid_t pid = 0;
@@ -41,6 +43,7 @@ struct Core {
   bool target_called = false;
   std::shared_ptr<detail::Target> target;  // null: none, or handed to the child
   State state = State::kInitial;
+  Launcher* launcher = nullptr;  // null: that of the default start method
   std::shared_ptr<Child> child;  // set while kStarted, in its parent
   std::optional<int> exitcode;
   ParentLink parent;  // of a Role::kParent: how its end is known
@@ -51,6 +54,12 @@ struct Core {
 struct Access {
   static Process make(std::shared_ptr<Core> core) { return Process(std::move(core)); }
   static const std::shared_ptr<Core>& core(const Process& process) { return process.core_; }
+  static void set_core(Process& process, std::shared_ptr<Core> core) {
+    process.core_ = std::move(core);
+  }
+  static void encode_subclass(const Process& process, detail::Encoder& encoder) {
+    process.encode_subclass(encoder);
+  }
 };
 
 }  // namespace multiprocessing::process

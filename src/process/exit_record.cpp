@@ -17,6 +17,11 @@ namespace {
 constexpr unsigned kRecords = 64;
 constexpr std::size_t kPageBytes = kRecords * sizeof(ExitRecord);
 
+struct RecordsObject : memory::ObjectHeader {
+  static constexpr memory::ObjectKind kKind = memory::ObjectKind::kProcess;
+  ExitRecord records[kRecords];
+};
+
 ExitRecord* map_records() {
   void* memory =
       ::mmap(nullptr, kPageBytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -31,7 +36,21 @@ ExitRecord* map_records() {
 // This process's view of a page of records; which of them are free is its own affair. Pages are
 // used again and never unmapped: there are as many as the most children at a time need.
 struct RecordPage {
-  ExitRecord* records = map_records();
+  explicit RecordPage(RecordPlace where) : place(where) {
+    if (place == RecordPlace::kInherited) {
+      records = map_records();
+    } else {
+      object = memory::make_object<RecordsObject>();
+      records = object_of(object).records;
+    }
+  }
+  static RecordsObject& object_of(const memory::Handle& handle) noexcept {
+    return static_cast<RecordsObject&>(handle.as<memory::ObjectHeader>());
+  }
+
+  RecordPlace place;
+  memory::Handle object;  // of one in the arena
+  ExitRecord* records = nullptr;
   unsigned maker = generation();
   std::atomic<std::uint64_t> free{~std::uint64_t{0}};  // a bit for each record
 };
@@ -54,11 +73,12 @@ std::optional<unsigned> take_bit(std::atomic<std::uint64_t>& free) noexcept {
   return std::nullopt;
 }
 
-RecordHandle take_from_known_page() {
+RecordHandle take_from_known_page(RecordPlace place) {
   std::vector<std::shared_ptr<RecordPage>> inherited;  // dropped without the lock
   const std::lock_guard guard(lock());
   if (!pages().empty() && pages().front()->maker != generation()) inherited.swap(pages());
   for (const auto& page : pages()) {
+    if (page->place != place) continue;
     if (const auto index = take_bit(page->free)) return {page, page->records + *index};
   }
   return {};
@@ -66,10 +86,10 @@ RecordHandle take_from_known_page() {
 
 }  // namespace
 
-RecordHandle take_record() {
-  RecordHandle record = take_from_known_page();
+RecordHandle take_record(RecordPlace place) {
+  RecordHandle record = take_from_known_page(place);
   if (!record) {
-    auto page = std::make_shared<RecordPage>();
+    auto page = std::make_shared<RecordPage>(place);
     record = RecordHandle(page, page->records + *take_bit(page->free));
     const std::lock_guard guard(lock());
     pages().push_back(std::move(page));
@@ -77,7 +97,17 @@ RecordHandle take_record() {
   record->go.store(0, std::memory_order_relaxed);
   record->report.store(0, std::memory_order_relaxed);
   record->adoption.store(0, std::memory_order_relaxed);
+  record->status.store(0, std::memory_order_relaxed);
   return record;
+}
+
+memory::Offset RecordHandle::page_offset() const noexcept {
+  return memory::offset_of(&RecordPage::object_of(page_->object));
+}
+
+ExitRecord& record_in(const memory::Handle& page, memory::Offset record) noexcept {
+  static_cast<void>(page);
+  return *memory::at_as<ExitRecord>(record);
 }
 
 RecordHandle& RecordHandle::operator=(RecordHandle&& other) noexcept {
@@ -102,6 +132,17 @@ void ExitRecord::write_report(int exitcode, bool clean) noexcept {
 ExitReport ExitRecord::read_report() const noexcept {
   const std::uint32_t word = report.load(std::memory_order_acquire);
   return {(word & kWritten) != 0, (word & kClean) != 0, static_cast<int>(word & 0xFFU)};
+}
+
+void ExitRecord::write_status(int code) noexcept {
+  status.store(kWritten | static_cast<std::uint32_t>(code), std::memory_order_release);
+  os::futex_wake(status);
+}
+
+std::optional<int> ExitRecord::read_status() const noexcept {
+  const std::uint32_t word = status.load(std::memory_order_acquire);
+  if (word == 0) return std::nullopt;
+  return static_cast<int>(word & ~kWritten);
 }
 
 }  // namespace multiprocessing::process

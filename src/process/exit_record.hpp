@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 // The words that a parent and one child share: "go", and what the child says as it leaves.
 //
-// The parent owns a record from before the fork until it knows that the child has ended. Records
-// lie in pages that forked children inherit, and not in the arena: a child that shares nothing else
-// needs no identity then, which makes its start a quarter cheaper.
+// The parent owns a record from before the start until it knows that the child has ended. Records
+// of forked children lie in pages that these inherit, and not in the arena: a child that shares
+// nothing else needs no identity then, which makes its start a quarter cheaper. Those of children
+// in a fresh image lie in an object of the arena.
 //
 // Death: of the child at any instruction: the report stays what it was. Of the parent: the child
 // sees it by the parent's life word and goes on without a "go"; its page lives as long as it does.
@@ -33,13 +34,19 @@ struct alignas(64) ExitRecord {
   os::FutexWord go;                   // a Go, written by the parent
   std::atomic<std::uint32_t> report;  // written by the child: kWritten, kClean and the exit code
   memory::AdoptionWord adoption;      // see memory/object.hpp
+  os::FutexWord status;  // written by a fork server: kWritten and what waitpid(2) told it
   static constexpr std::uint32_t kWritten = 1U << 31;
   static constexpr std::uint32_t kClean = 1U << 30;
 
   void write_report(int exitcode, bool clean) noexcept;
   [[nodiscard]] ExitReport read_report() const noexcept;
+  void write_status(int status) noexcept;
+  [[nodiscard]] std::optional<int> read_status() const noexcept;
 };
 static_assert(sizeof(ExitRecord) == 64);
+
+/// Where a record is to lie.
+enum class RecordPlace : std::uint8_t { kInherited, kArena };
 
 struct RecordPage;
 
@@ -58,12 +65,20 @@ class RecordHandle {
   ExitRecord* operator->() const noexcept { return record_; }
   explicit operator bool() const noexcept { return record_ != nullptr; }
 
+  /// Of one in the arena: the object that it lies in.
+  [[nodiscard]] memory::Offset page_offset() const noexcept;
+  [[nodiscard]] memory::Offset offset() const noexcept { return memory::offset_of(record_); }
+
  private:
   std::shared_ptr<RecordPage> page_;
   ExitRecord* record_ = nullptr;  // in page_
 };
 
 /// Takes a record, zeroed. Throws std::system_error. Not called under the process lock.
-[[nodiscard]] RecordHandle take_record();
+[[nodiscard]] RecordHandle take_record(RecordPlace place);
+
+/// A record in the arena by the offsets of its page and its own, for the child; it stays as long as
+/// `page` does.
+[[nodiscard]] ExitRecord& record_in(const memory::Handle& page, memory::Offset record) noexcept;
 
 }  // namespace multiprocessing::process

@@ -83,9 +83,8 @@ class ForkLauncher final : public Launcher {
   std::string_view method() const noexcept override { return "fork"; }
 
   std::shared_ptr<Child> launch(Process& process, const std::shared_ptr<Core>& core) override {
-    const std::string name = name_of(*core);
-    warn_of_threads(name);
-    RecordHandle record = take_record();
+    warn_of_threads(name_of(*core));
+    RecordHandle record = take_record(RecordPlace::kInherited);
     std::shared_ptr<Core> parent = image_for_children();
     const memory::Serial parent_serial = parent->parent.serial;
     os::flush_standard_streams(os::program_threads() == 1);
@@ -100,29 +99,24 @@ class ForkLauncher final : public Launcher {
         enter_child(*core, std::move(parent), *record);
         if (!await_go(*record, parent_serial)) ::_exit(0);
       } else if (pid > 0) {
-        return adopt(pid, std::move(record), name);
+        return adopt(pid, std::move(record));
       } else {
         error = errno;
         memory::forget_child(record->adoption);
       }
     }
     if (pid == 0) run_child(process, *core);
-    throw std::system_error(error, std::generic_category(),
-                            fmt::format("{} was not started: cannot fork", name));
+    throw std::system_error(error, std::generic_category(), "cannot fork");
   }
 
  private:
-  static std::shared_ptr<Child> adopt(pid_t pid, RecordHandle record, const std::string& name) {
+  static std::shared_ptr<Child> adopt(pid_t pid, RecordHandle record) {
     ExitRecord& shared = *record;
     try {
       os::Fd pidfd = os::open_pidfd(pid);
       auto child = std::make_shared<DirectChild>(pid, std::move(pidfd), std::move(record));
       tell(shared, Go::kGo);
       return child;
-    } catch (const std::system_error& error) {
-      give_up(shared, pid);
-      throw std::system_error(error.code(),
-                              fmt::format("{} was not started: cannot open a pidfd", name));
     } catch (...) {
       give_up(shared, pid);
       throw;

@@ -27,4 +27,10 @@ class Launcher {
 /// fork(2): the child is a copy of this process, so the target may be anything.
 [[nodiscard]] Launcher& fork_launcher();
 
+/// fork and exec of the running program: the child is a fresh image of it.
+[[nodiscard]] Launcher& spawn_launcher();
+
+/// A single-threaded process forks on request: a fresh image, at the price of a fork.
+[[nodiscard]] Launcher& forkserver_launcher();
+
 }  // namespace multiprocessing::process

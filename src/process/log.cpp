@@ -10,6 +10,7 @@
 #include <mutex>
 
 #include "os/log.hpp"
+#include "process/log_state.hpp"
 #include "process/tree.hpp"
 
 namespace multiprocessing {
@@ -118,4 +119,14 @@ Logger& log_to_stderr(std::optional<LogLevel> level) {
   return get_logger();
 }
 
+namespace process {
+
+LogState log_state() noexcept { return {to_stderr.load(), get_logger().level()}; }
+
+void restore_log(const LogState& state) {
+  if (state.to_stderr) log_to_stderr();
+  get_logger().level(state.level);
+}
+
+}  // namespace process
 }  // namespace multiprocessing

@@ -4,13 +4,17 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <multiprocessing/detail/type_name.hpp>
 #include <multiprocessing/process.hpp>
+#include <system_error>
+#include <typeinfo>
 
 #include "memory/identity.hpp"
 #include "os/limits.hpp"
+#include "process/bootstrap.hpp"
 #include "process/core.hpp"
 #include "process/exit.hpp"
-#include "process/launcher.hpp"
+#include "process/start_method.hpp"
 #include "process/tree.hpp"
 #include "process/watch.hpp"
 
@@ -61,6 +65,19 @@ bool daemonic(const Core& self) {
   return self.daemon;
 }
 
+void take_start_back(Core& core) {
+  const std::lock_guard guard(process::lock());
+  if (core.state == State::kStarting) core.state = State::kInitial;
+}
+
+// What was said, without the meaning of the code at its end.
+std::string without_code(const std::system_error& error) {
+  std::string text = error.what();
+  const std::string code = ": " + error.code().message();
+  if (text.ends_with(code)) text.resize(text.size() - code.size());
+  return text;
+}
+
 }  // namespace
 
 Process::Process() : Process(ProcessOptions{}) {}
@@ -75,6 +92,13 @@ Process::~Process() = default;
 void Process::bind(std::shared_ptr<detail::Target> target) {
   core_->target = std::move(target);
   core_->has_target = true;
+}
+
+void Process::encode_subclass(detail::Encoder& /*encoder*/) const {
+  throw TypeError(fmt::format(
+      "{} is of the class {}, which cannot go to a fresh process image (start methods spawn and "
+      "forkserver): derive it from multiprocessing::ProcessOf<{}> and give it serialize",
+      name(), detail::readable_name(typeid(*this)), detail::readable_name(typeid(*this))));
 }
 
 void Process::run() {
@@ -95,6 +119,7 @@ void Process::start() {
   const std::shared_ptr<Core> core = core_;
   const auto self = process::current();
   const bool self_is_daemon = daemonic(*self);
+  process::Launcher* launcher = nullptr;
   {
     const Locked locked(core);
     if (locked->state != State::kInitial || core == self) {
@@ -108,22 +133,28 @@ void Process::start() {
       throw AssertionError(fmt::format(
           "cannot start {}: this process is a daemon, and daemons have no children", locked->name));
     }
+    process::require_bootstrapped(locked->name);
+    launcher = locked->launcher;
     locked->state = State::kStarting;
   }
+  if (launcher == nullptr) launcher = &process::default_launcher();
   std::shared_ptr<detail::Target> target;  // dropped without the lock
   try {
     process::register_exit_hook();
     process::reap_children_sometimes();
-    const std::shared_ptr<process::Child> child = process::fork_launcher().launch(*this, core);
+    const std::shared_ptr<process::Child> child = launcher->launch(*this, core);
     const std::lock_guard guard(process::lock());
     core->child = child;
     core->pid = child->pid();
     core->state = State::kStarted;
     target = std::move(core->target);
     process::add_child(core);
+  } catch (const std::system_error& error) {
+    take_start_back(*core);
+    throw std::system_error(error.code(),
+                            fmt::format("{} was not started: {}", name(), without_code(error)));
   } catch (...) {
-    const std::lock_guard guard(process::lock());
-    if (core->state == State::kStarting) core->state = State::kInitial;
+    take_start_back(*core);
     throw;
   }
 }

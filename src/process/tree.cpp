@@ -238,10 +238,8 @@ bool wait_for_end(Core& core, const os::Deadline& deadline) {
   if (child == nullptr) return poll_end(core).has_value();
   while (os::wait_readable(child->pidfd().get(), deadline)) {
     if (poll_end(core)) return true;
-    // Ended, and yet its status is not to be had: a debugger holds it.
     if (deadline.passed()) return false;
-    const timespec pause{0, 1'000'000};
-    ::nanosleep(&pause, nullptr);
+    child->await_status(deadline);
   }
   return poll_end(core).has_value();
 }
@@ -282,6 +280,12 @@ void become(Core& own, std::shared_ptr<Core> parent) noexcept {
   all.former[1] = std::exchange(all.parent, std::move(parent));
   all.next_index = 0;
   all.starts_since_reap = 0;
+}
+
+void restart_numbering() noexcept {
+  Tree& all = tree();
+  const std::lock_guard guard(all.mutex);
+  all.next_index = 0;
 }
 
 }  // namespace multiprocessing::process

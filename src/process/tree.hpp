@@ -53,4 +53,7 @@ bool wait_for_end(Core& core, const os::Deadline& deadline);
 /// has no children yet.  REQUIRES: `own` lives as long as this process.
 void become(Core& own, std::shared_ptr<Core> parent) noexcept;
 
+/// In a fresh image whose own Process object is there: its children are numbered from 1.
+void restart_numbering() noexcept;
+
 }  // namespace multiprocessing::process

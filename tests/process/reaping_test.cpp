@@ -182,7 +182,7 @@ TEST_F(ProcessReaping, AStolenStatusComesFromTheKernelElseFromTheChildElseIs255)
 
 TEST_F(ProcessReaping, AChildReportsItsCodeBeforeItLeaves) {
   // The report is what is left where neither waitid nor the kernel (before 6.15) tells.
-  mp::process::RecordHandle record = mp::process::take_record();
+  mp::process::RecordHandle record = mp::process::take_record(mp::process::RecordPlace::kInherited);
   EXPECT_FALSE(record->read_report().written);
 
   record->write_report(-1, true);

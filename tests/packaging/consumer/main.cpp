@@ -13,16 +13,27 @@ void sum(mp::Queue<std::vector<int>> questions, mp::Queue<int> answers) {
   answers.put(std::accumulate(numbers.begin(), numbers.end(), 0));
 }
 
-int main() {
-  mp::Queue<std::vector<int>> questions;
-  mp::Queue<int> answers;
-  mp::Process process(sum, questions, answers);
+// A lambda in the program, a function in the program: both are found again in a fresh image.
+int answer_by(const char* method) {
+  const mp::Context context = mp::get_context(method);
+  auto questions = context.Queue<std::vector<int>>();
+  auto answers = context.Queue<int>();
+  mp::Process process = context.Process(sum, questions, answers);
   process.start();
   questions.put({1, 2, 3});
   const int answer = answers.get();
   process.join();
+  mp::Process lambda = context.Process([](mp::Queue<int> to, int n) { to.put(n + 1); }, answers, 6);
+  lambda.start();
+  lambda.join();
 
-  fmt::print("{} ended with {}, its answer is {}\n", process.name(), process.exitcode().value(),
-             answer);
-  return process.exitcode() == 0 && answer == 6 ? 0 : 1;
+  fmt::print("{}: {} ended with {}, its answer is {}\n", method, process.name(),
+             process.exitcode().value(), answer);
+  return process.exitcode() == 0 && answers.get() == 7 ? answer : -1;
+}
+
+int main() {
+  for (const char* method : {"fork", "spawn", "forkserver"}) {
+    if (answer_by(method) != 6) return 1;
+  }
 }

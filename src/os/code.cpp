@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "os/code.hpp"
+
+#include <dlfcn.h>
+#include <fmt/format.h>
+#include <link.h>
+
+#include <algorithm>
+#include <cstring>
+#include <multiprocessing/errors.hpp>
+#include <optional>
+#include <span>
+#include <utility>
+
+namespace multiprocessing::os {
+namespace {
+
+constexpr std::size_t kProbeBytes = 16;
+
+// One loaded module as dl_iterate_phdr shows it. The program itself is the first.
+struct Module {
+  const dl_phdr_info* info;
+  bool is_program;
+
+  [[nodiscard]] std::span<const ElfW(Phdr)> headers() const noexcept {
+    return {info->dlpi_phdr, info->dlpi_phnum};
+  }
+  // How many bytes of the module's memory follow from that address; 0: it lies elsewhere.
+  [[nodiscard]] std::size_t bytes_from(ElfW(Addr) address) const noexcept {
+    for (const ElfW(Phdr) & header : headers()) {
+      if (header.p_type != PT_LOAD) continue;
+      const ElfW(Addr) begin = info->dlpi_addr + header.p_vaddr;
+      if (address >= begin && address - begin < header.p_memsz) {
+        return header.p_memsz - (address - begin);
+      }
+    }
+    return 0;
+  }
+};
+
+std::string build_id_in(std::span<const char> notes, std::size_t alignment) {
+  const auto padded = [&](std::size_t n) { return (n + alignment - 1) & ~(alignment - 1); };
+  while (notes.size() >= sizeof(ElfW(Nhdr))) {
+    ElfW(Nhdr) note;
+    std::memcpy(&note, notes.data(), sizeof note);
+    const std::size_t text = sizeof note + padded(note.n_namesz);
+    const std::size_t end = text + padded(note.n_descsz);
+    if (end > notes.size()) break;
+    const bool gnu = note.n_namesz == 4 && std::memcmp(notes.data() + sizeof note, "GNU", 4) == 0;
+    if (gnu && note.n_type == NT_GNU_BUILD_ID) return {notes.data() + text, note.n_descsz};
+    notes = notes.subspan(end);
+  }
+  return {};
+}
+
+std::string build_id_of(const Module& module) {
+  for (const ElfW(Phdr) & header : module.headers()) {
+    if (header.p_type != PT_NOTE) continue;
+    const auto* begin = reinterpret_cast<const char*>(module.info->dlpi_addr + header.p_vaddr);
+    std::string id = build_id_in({begin, header.p_memsz}, header.p_align == 8 ? 8 : 4);
+    if (!id.empty()) return id;
+  }
+  return {};
+}
+
+// FNV-1a. A debugger's breakpoint changes the code, so it is asked only where there is no build id.
+std::uint64_t hash_of_code(const void* address, std::size_t bytes) noexcept {
+  const auto* code = static_cast<const unsigned char*>(address);
+  std::uint64_t hash = 14695981039346656037U;
+  for (std::size_t i = 0; i < std::min(bytes, kProbeBytes); ++i) {
+    hash = (hash ^ code[i]) * 1099511628211U;
+  }
+  return hash;
+}
+
+// Calls visit(module) until it says true.
+template <class Visit> void visit_modules(Visit visit) {
+  struct Walk {
+    Visit& visit;
+    bool first = true;
+  } walk{visit};
+  ::dl_iterate_phdr(
+      [](dl_phdr_info* info, std::size_t, void* context) {
+        auto& state = *static_cast<Walk*>(context);
+        const Module module{info, std::exchange(state.first, false)};
+        return state.visit(module) ? 1 : 0;
+      },
+      &walk);
+}
+
+std::optional<std::uint64_t> base_of_module(const CodeName& name) {
+  std::optional<std::uint64_t> base;
+  visit_modules([&](const Module& module) {
+    const bool same_file =
+        name.module.empty() ? module.is_program : name.module == module.info->dlpi_name;
+    const bool same_build = build_id_of(module) == name.build_id;
+    if (name.build_id.empty() ? !same_file : !same_build) return false;
+    if (module.is_program != name.module.empty()) return false;
+    base = module.info->dlpi_addr;
+    return true;
+  });
+  return base;
+}
+
+std::string readable(const CodeName& name) {
+  return name.module.empty() ? std::string("this program") : name.module;
+}
+
+}  // namespace
+
+CodeName name_code(const void* address) {
+  std::optional<CodeName> result;
+  const auto number = reinterpret_cast<ElfW(Addr)>(address);
+  visit_modules([&](const Module& module) {
+    const std::size_t bytes = module.bytes_from(number);
+    if (bytes == 0) return false;
+    result = CodeName{build_id_of(module), module.is_program ? "" : module.info->dlpi_name,
+                      number - module.info->dlpi_addr, hash_of_code(address, bytes)};
+    return true;
+  });
+  if (result) return *std::move(result);
+  throw RuntimeError(fmt::format(
+      "the function at {} is in no module of this program: code made at run time cannot go to "
+      "another process image; use the start method fork",
+      address));
+}
+
+const void* find_code(const CodeName& name) {
+  std::optional<std::uint64_t> base = base_of_module(name);
+  if (!base && !name.module.empty()) {
+    // It stays loaded: its functions are about to be called.
+    if (::dlopen(name.module.c_str(), RTLD_NOW | RTLD_LOCAL) == nullptr) {
+      throw RuntimeError(
+          fmt::format("cannot load {}, which the parent has loaded: {}", name.module, ::dlerror()));
+    }
+    base = base_of_module(name);
+  }
+  if (!base) {
+    throw RuntimeError(
+        fmt::format("{} is another build here than in the parent: it was replaced while the parent "
+                    "runs; start the parent anew",
+                    readable(name)));
+  }
+  const auto* address = reinterpret_cast<const void*>(*base + name.offset);
+  std::size_t bytes = 0;
+  visit_modules([&](const Module& module) {
+    bytes = module.bytes_from(*base + name.offset);
+    return bytes != 0;
+  });
+  const bool same =
+      bytes != 0 && (!name.build_id.empty() || hash_of_code(address, bytes) == name.probe);
+  if (same) return address;
+  throw RuntimeError(fmt::format(
+      "the code of {} differs from the parent's: it was replaced while the parent runs; start the "
+      "parent anew",
+      readable(name)));
+}
+
+}  // namespace multiprocessing::os

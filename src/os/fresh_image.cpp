@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "os/fresh_image.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <link.h>
+#include <spawn.h>
+#include <sys/auxv.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <mutex>
+#include <string>
+#include <system_error>
+#include <vector>
+
+#include "os/fd.hpp"
+
+extern "C" char** environ;
+
+namespace multiprocessing::os {
+namespace {
+
+// argv := program marker name numbers
+constexpr std::string_view kChildMarker = "--multiprocessing-fork";
+constexpr std::string_view kServerMarker = "--multiprocessing-forkserver";
+
+std::string read_command_line() {
+  const Fd file(::open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC));
+  std::string text;
+  char buffer[4096];
+  for (;;) {
+    const ssize_t n = ::read(file.get(), buffer, sizeof buffer);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return text;
+    text.append(buffer, static_cast<std::size_t>(n));
+  }
+}
+
+std::vector<std::string_view> split(std::string_view text, char separator) {
+  std::vector<std::string_view> parts;
+  while (!text.empty()) {
+    const std::size_t end = text.find(separator);
+    parts.push_back(text.substr(0, end));
+    text.remove_prefix(end == text.npos ? text.size() : end + 1);
+  }
+  return parts;
+}
+
+template <class Number> bool read_number(std::string_view text, Number& into) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), into);
+  return error == std::errc{} && end == text.data() + text.size();
+}
+
+std::array<int, 4> descriptors_of(const Birth& birth) noexcept {
+  return {birth.shared.arena, birth.shared.parking_in, birth.shared.parking_out, birth.channel};
+}
+
+std::optional<Birth> read_birth() {
+  if (::getauxval(AT_SECURE) != 0) return std::nullopt;
+  const std::string line = read_command_line();
+  const auto arguments = split(line, '\0');
+  if (arguments.size() != 4) return std::nullopt;
+  Birth birth;
+  if (arguments[1] == kServerMarker) {
+    birth.role = ImageRole::kServer;
+  } else if (arguments[1] != kChildMarker) {
+    return std::nullopt;
+  }
+  const auto numbers = split(arguments[3], ',');
+  const bool whole = numbers.size() == 5 && read_number(numbers[0], birth.shared.arena) &&
+                     read_number(numbers[1], birth.shared.parking_in) &&
+                     read_number(numbers[2], birth.shared.parking_out) &&
+                     read_number(numbers[3], birth.channel) &&
+                     read_number(numbers[4], birth.parent);
+  if (!whole) return std::nullopt;
+  for (const int fd : descriptors_of(birth)) ::fcntl(fd, F_SETFD, FD_CLOEXEC);
+  return birth;
+}
+
+struct Executable {
+  std::mutex mutex;
+  std::string path = "/proc/self/exe";
+};
+Executable& executable() {
+  static Executable instance;
+  return instance;
+}
+
+constexpr int kFirst = 3;  // the child's descriptors follow its standard streams
+
+Fd copy_above(int fd, int least) {
+  Fd copy(::fcntl(fd, F_DUPFD_CLOEXEC, least));
+  if (!copy) {
+    throw std::system_error(errno, std::generic_category(), "cannot hand down a descriptor");
+  }
+  return copy;
+}
+
+// What the child is given: the standard streams, from kFirst on the descriptors of its birth, and
+// no others, whatever this program has open.
+class SpawnSettings {
+ public:
+  explicit SpawnSettings(const Birth& birth) : birth_(birth) {
+    ::posix_spawn_file_actions_init(&actions_);
+    try {
+      int next = kFirst;
+      for (int* fd : {&birth_.shared.arena, &birth_.shared.parking_in, &birth_.shared.parking_out,
+                      &birth_.channel}) {
+        if (*fd < 0) continue;
+        // Out of the way of the numbers that the others get.
+        copies_.push_back(copy_above(*fd, kFirst + static_cast<int>(descriptors_of(birth).size())));
+        check(::posix_spawn_file_actions_adddup2(&actions_, copies_.back().get(), next));
+        *fd = next++;
+      }
+      check(::posix_spawn_file_actions_addclosefrom_np(&actions_, next));
+    } catch (...) {
+      ::posix_spawn_file_actions_destroy(&actions_);
+      throw;
+    }
+  }
+  ~SpawnSettings() { ::posix_spawn_file_actions_destroy(&actions_); }
+  SpawnSettings(const SpawnSettings&) = delete;
+  SpawnSettings& operator=(const SpawnSettings&) = delete;
+
+  [[nodiscard]] const posix_spawn_file_actions_t* actions() const noexcept { return &actions_; }
+  /// With the child's numbers.
+  [[nodiscard]] const Birth& birth() const noexcept { return birth_; }
+
+ private:
+  static void check(int error) {
+    if (error != 0) {
+      throw std::system_error(error, std::generic_category(), "cannot hand down a descriptor");
+    }
+  }
+
+  Birth birth_;
+  std::vector<Fd> copies_;
+  posix_spawn_file_actions_t actions_;
+};
+
+std::string first_argument() {
+  const std::string line = read_command_line();
+  return line.substr(0, line.find('\0'));
+}
+
+}  // namespace
+
+const std::optional<Birth>& birth() {
+  static const std::optional<Birth> instance = read_birth();
+  return instance;
+}
+
+bool is_program_header(const void* elf_header) noexcept {
+  if (elf_header == nullptr) return false;
+  const auto* header = static_cast<const ElfW(Ehdr)*>(elf_header);
+  return reinterpret_cast<unsigned long>(header) + header->e_phoff == ::getauxval(AT_PHDR);
+}
+
+int exec_fresh_image(const Birth& birth, std::string_view name) {
+  static const std::string program = first_argument();
+  std::string path;
+  {
+    const std::lock_guard guard(executable().mutex);
+    path = executable().path;
+  }
+  std::string first = program.empty() ? path : program;
+  std::string marker(birth.role == ImageRole::kServer ? kServerMarker : kChildMarker);
+  std::string label(name);
+  const SpawnSettings settings(birth);
+  const Birth& own = settings.birth();
+  std::string numbers = fmt::format("{},{},{},{},{}", own.shared.arena, own.shared.parking_in,
+                                    own.shared.parking_out, own.channel, own.parent);
+  char* arguments[] = {first.data(), marker.data(), label.data(), numbers.data(), nullptr};
+  pid_t pid = -1;
+  const int error =
+      ::posix_spawn(&pid, path.c_str(), settings.actions(), nullptr, arguments, environ);
+  if (error != 0) {
+    throw std::system_error(error, std::generic_category(), fmt::format("cannot execute {}", path));
+  }
+  return pid;
+}
+
+void set_fresh_image(std::string path) {
+  const std::lock_guard guard(executable().mutex);
+  executable().path = path.empty() ? "/proc/self/exe" : std::move(path);
+}
+
+}  // namespace multiprocessing::os

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: BSL-1.0
+// A child in a fresh image, from its parent's description to its target.
+//
+// Death: of the parent before all is told: the child ends quietly. Of the child before it has taken
+// its references: its parent settles that when it reaps it.
+#include <unistd.h>
+
+#include <cstdlib>
+#include <multiprocessing/errors.hpp>
+#include <multiprocessing/process.hpp>
+
+#include "os/fresh_image.hpp"
+#include "os/title.hpp"
+#include "process/bootstrap.hpp"
+#include "process/description.hpp"
+#include "process/fork_server.hpp"
+#include "process/handover.hpp"
+#include "process/report.hpp"
+#include "process/start_method.hpp"
+#include "process/tree.hpp"
+
+namespace multiprocessing {
+namespace process {
+namespace {
+
+// Whether this fresh image has found its way to what it was started for.
+bool entered = false;
+
+}  // namespace
+
+void run_fresh_child(int channel, memory::Serial parent) noexcept {
+  std::string name = "a process that is starting";
+  try {
+    // Its references have to be there before those of the parent may go.
+    HandedOver message(channel);
+    ::close(channel);
+    detail::Decoder decoder = message.decoder();
+    const Description description(decoder, parent);
+    name = description.core->name;
+    // Kept for good: the record is written to at the very end.
+    const auto* page = new memory::Handle(memory::adopt(description.record_page));
+    ExitRecord& record = record_in(*page, description.record);
+    if (!memory::note_adopted(record.adoption, parent)) ::_exit(1);
+    enter_child(*description.core, description.parent, record);
+    restore_log(description.log);
+    set_start_method(description.start_method, true);
+    const std::unique_ptr<Process> process = decode_process(decoder, description.core);
+    restart_numbering();
+    run_child(*process, *description.core);
+  } catch (const EOFError&) {
+    ::_exit(1);  // the parent ended, so nobody wants the target to run
+  } catch (...) {
+    report_exception(name);
+    ::_exit(1);
+  }
+}
+
+void require_bootstrapped(const std::string& name) {
+  if (!os::birth() || entered) return;
+  throw RuntimeError(
+      name +
+      " cannot be started: this process was itself started by spawn or forkserver and has not got "
+      "to its target, but to main; call multiprocessing::freeze_support(argc, argv) first in main");
+}
+
+}  // namespace process
+
+namespace detail {
+
+bool is_fresh_image(int argc, char** argv) noexcept {
+  // A look at the arguments spares a program that was started as usual the rest.
+  constexpr std::string_view kMarkers = "--multiprocessing-fork";
+  return argc == 4 && argv != nullptr && argv[1] != nullptr &&
+         std::string_view(argv[1]).starts_with(kMarkers) && os::birth().has_value();
+}
+
+bool is_program_header(const void* elf_header) noexcept {
+  return os::is_program_header(elf_header);
+}
+
+void run_fresh_image() {
+  const auto& birth = os::birth();
+  if (!birth || process::entered) return;
+  process::entered = true;
+  switch (birth->role) {
+    case os::ImageRole::kChild:
+      process::run_fresh_child(birth->channel, birth->parent);
+    case os::ImageRole::kServer:
+      process::run_fork_server(birth->channel, birth->parent);
+  }
+}
+
+}  // namespace detail
+
+void freeze_support(int /*argc*/, char** /*argv*/) { detail::run_fresh_image(); }
+void freeze_support() { detail::run_fresh_image(); }
+void set_executable(std::string path) { os::set_fresh_image(std::move(path)); }
+
+}  // namespace multiprocessing

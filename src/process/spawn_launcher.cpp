@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: BSL-1.0
+// The start method spawn.
+//
+// The description is made before anything else, so that a target that cannot go is an error of the
+// parent's. The child reads it from its end of a packet socket.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+#include <cerrno>
+#include <system_error>
+
+#include "memory/arena.hpp"
+#include "os/fresh_image.hpp"
+#include "os/socket.hpp"
+#include "process/description.hpp"
+#include "process/fresh_launch.hpp"
+#include "process/handover.hpp"
+#include "process/launcher.hpp"
+#include "process/tree.hpp"
+
+namespace multiprocessing::process {
+namespace {
+
+class SpawnLauncher final : public Launcher {
+ public:
+  std::string_view method() const noexcept override { return "spawn"; }
+
+  std::shared_ptr<Child> launch(Process& process, const std::shared_ptr<Core>& core) override {
+    FreshLaunch launch(process, *core);
+    const pid_t pid = os::exec_fresh_image(
+        {os::ImageRole::kChild, memory::shared_descriptors(), launch.child_end(), memory::self()},
+        launch.name());
+    os::Fd pidfd = pidfd_or_end(pid);
+    launch.describe();
+    return std::make_shared<DirectChild>(pid, std::move(pidfd), launch.take_record());
+  }
+
+ private:
+  // The child waits for its description, so it cannot have ended in order before.
+  static os::Fd pidfd_or_end(pid_t pid) {
+    try {
+      return os::open_pidfd(pid);
+    } catch (const std::system_error&) {
+      ::kill(pid, SIGKILL);
+      while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
+      }
+      throw;
+    }
+  }
+};
+
+}  // namespace
+
+Launcher& spawn_launcher() {
+  static SpawnLauncher launcher;
+  return launcher;
+}
+
+}  // namespace multiprocessing::process

@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: BSL-1.0
+// What is special about children in a fresh image: spawn and forkserver.
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <multiprocessing/context.hpp>
+#include <system_error>
+
+#include "process_test.hpp"
+
+namespace multiprocessing::test {
+namespace {
+
+using std::chrono::seconds;
+
+class FreshImageTest : public ProcessTest, public testing::WithParamInterface<std::string> {
+ protected:
+  const Context ctx = get_context(GetParam());
+};
+
+INSTANTIATE_TEST_SUITE_P(Both, FreshImageTest, testing::Values("spawn", "forkserver"),
+                         [](const auto& each) { return each.param; });
+
+TEST_P(FreshImageTest, WhatCannotGoIsATypeErrorThatNamesItAndNothingStarts) {
+  int captured = 3;
+  Process lambda = ctx.Process([captured] { exit(captured); });
+  try {
+    lambda.start();
+    ADD_FAILURE();
+  } catch (const TypeError& error) {
+    EXPECT_THAT(error.what(), testing::HasSubstr("lambda"));
+    EXPECT_THAT(error.what(), testing::HasSubstr("mp::partial"));
+  }
+  EXPECT_EQ(lambda.pid(), 0);
+  Process reference = ctx.Process([](int&) {}, std::ref(captured));
+  EXPECT_THROW(reference.start(), TypeError);
+  Process bound = ctx.Process(std::function<void()>([] {}));
+  EXPECT_THROW(bound.start(), TypeError);
+}
+
+struct Plain : Process {
+  using Process::Process;
+  void run() override {}
+};
+
+TEST_P(FreshImageTest, APlainSubclassIsATypeErrorThatSaysWhatToWrite) {
+  Plain process = ctx.Process(Plain());
+  try {
+    process.start();
+    ADD_FAILURE();
+  } catch (const TypeError& error) {
+    EXPECT_THAT(error.what(), testing::HasSubstr("ProcessOf<"));
+    EXPECT_THAT(error.what(), testing::HasSubstr("Plain"));
+  }
+}
+
+int changed_in_this_process = 0;
+
+TEST_P(FreshImageTest, TheChildHasTheProgramsStaticsAndNotTheParents) {
+  changed_in_this_process = 5;
+  Process process = ctx.Process([] { exit(changed_in_this_process); });
+  process.start();
+  EXPECT_TRUE(process.join(seconds(30)));
+  EXPECT_EQ(process.exitcode(), 0);
+}
+
+// What the descriptors of this process are, but the one that the listing itself needs.
+std::vector<std::string> open_files() {
+  std::vector<std::string> result;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    std::error_code gone;
+    const auto file = std::filesystem::read_symlink(entry.path(), gone);
+    if (!gone && file != "/proc/" + std::to_string(::getpid()) + "/fd") result.push_back(file);
+  }
+  return result;
+}
+
+TEST_P(FreshImageTest, TheChildHasNoDescriptorsButItsOwn) {
+  const int inheritable = ::open("/etc/passwd", O_RDONLY);  // NOLINT: not close-on-exec on purpose
+  const Queue<std::vector<std::string>> q;
+  Process process =
+      ctx.Process([](const Queue<std::vector<std::string>>& to) { to.put(open_files()); }, q);
+  process.start();
+  // The standard streams, the arena, and both ends of the socket for descriptors in messages.
+  const auto files = q.get(seconds(30));
+  EXPECT_EQ(files.size(), 6U) << testing::PrintToString(files);
+  EXPECT_EQ(std::count(files.begin(), files.end(), "/etc/passwd"), 0);
+  EXPECT_TRUE(process.join(seconds(30)));
+  ::close(inheritable);
+}
+
+TEST_P(FreshImageTest, AProgramThatCannotBeExecutedIsAnErrorOfStart) {
+  const Captured captured = capture([&] {
+    set_executable("/nonexistent/program");
+    Process process = ctx.Process([] {});
+    try {
+      process.start();
+      return 1;
+    } catch (const std::system_error& error) {
+      if (error.code().value() != ENOENT) return 2;
+    }
+    set_executable("");
+    process.start();
+    process.join();
+    return *process.exitcode();
+  });
+  EXPECT_EQ(captured.code, 0) << captured.output;
+}
+
+TEST_P(FreshImageTest, WithoutRoomForDescriptorsStartIsAnErrorAndMayBeTriedAgain) {
+  const int code = in_child([&] {
+    Process process = ctx.Process([] {});
+    rlimit all{};
+    ::getrlimit(RLIMIT_NOFILE, &all);
+    static_cast<void>(current_process());
+    const Queue<int> makes_the_arena;
+    rlimit none = all;
+    none.rlim_cur = 7;
+    std::vector<int> rest;
+    ::setrlimit(RLIMIT_NOFILE, &none);
+    for (int fd = 0; (fd = ::dup(0)) >= 0;) rest.push_back(fd);
+    try {
+      process.start();
+      return 1;
+    } catch (const std::system_error& error) {
+      if (error.code().value() != EMFILE) return 2;
+    }
+    ::setrlimit(RLIMIT_NOFILE, &all);
+    for (const int fd : rest) ::close(fd);
+    process.start();
+    process.join();
+    return *process.exitcode();
+  });
+  EXPECT_EQ(code, 0);
+}
+
+FRESH_SCENARIO(parent_dies_while_a_child_starts) {
+  const Context ctx = get_context(std::getenv("METHOD"));
+  Process process = ctx.Process([](const std::string&) {}, std::string(100'000, 'x'));
+  process.start();
+  ::raise(SIGKILL);
+  return 0;
+}
+
+// The pids of the processes of this test program's name whose parent is not the test.
+bool orphan_that_starts() {
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    std::error_code other;
+    const auto program = std::filesystem::read_symlink(entry.path() / "exe", other);
+    if (other || program != std::filesystem::read_symlink("/proc/self/exe")) continue;
+    std::ifstream file(entry.path() / "cmdline");
+    std::string line;
+    std::getline(file, line, '\0');
+    std::getline(file, line, '\0');
+    if (line == "--multiprocessing-fork") return true;
+  }
+  return false;
+}
+
+TEST(StartMethods, AreSetOnce) {
+  EXPECT_EQ(in_child([] {
+              set_start_method("spawn");
+              if (get_start_method() != "spawn") return 1;
+              try {
+                set_start_method("fork");
+                return 2;
+              } catch (const RuntimeError&) {
+              }
+              set_start_method("forkserver", true);
+              return get_start_method() == "forkserver" ? 0 : 3;
+            }),
+            0);
+}
+
+TEST(StartMethods, AreChosenByTheirFirstUse) {
+  EXPECT_EQ(in_child([] {
+              Process process([] {});
+              process.start();
+              process.join();
+              try {
+                set_start_method("spawn");
+                return 1;
+              } catch (const RuntimeError&) {
+                return 0;
+              }
+            }),
+            0);
+}
+
+TEST(StartMethods, HaveNames) {
+  EXPECT_THAT(get_all_start_methods(), testing::ElementsAre("fork", "spawn", "forkserver"));
+  EXPECT_THROW(set_start_method("thread"), ValueError);
+  EXPECT_THROW(static_cast<void>(get_context("thread")), ValueError);
+}
+
+class ForkServerTest : public ProcessTest {
+ protected:
+  const Context ctx = get_context("forkserver");
+};
+
+pid_t server_of(const Process& child) {
+  std::ifstream file("/proc/" + std::to_string(child.pid()) + "/stat");
+  std::string text;
+  std::getline(file, text);
+  pid_t parent = 0;
+  char state = 0;
+  EXPECT_EQ(std::sscanf(text.c_str() + text.rfind(')') + 1, " %c %d", &state, &parent), 2);
+  return parent;
+}
+
+TEST_F(ForkServerTest, OneServerForksAllAndIsNoChildOfTheProgram) {
+  Process first = ctx.Process(sleep_for_ever);
+  Process second = ctx.Process(sleep_for_ever);
+  first.start();
+  second.start();
+  const pid_t server = server_of(first);
+  EXPECT_EQ(server, server_of(second));
+  EXPECT_NE(server, ::getpid());
+  EXPECT_EQ(::waitpid(server, nullptr, WNOHANG), -1);
+  first.kill();
+  second.kill();
+}
+
+TEST_F(ForkServerTest, AKilledServerIsReplacedAndItsChildrenAreStillWatched) {
+  Process first = ctx.Process(sleep_for_ever);
+  first.start();
+  const pid_t server = server_of(first);
+  ::kill(server, SIGKILL);
+  ASSERT_TRUE(eventually([&] { return server_of(first) != server; }, seconds(20)));
+  EXPECT_TRUE(first.is_alive());
+  Process second = ctx.Process([] { exit(4); });
+  second.start();
+  EXPECT_TRUE(second.join(seconds(30)));
+  EXPECT_EQ(second.exitcode(), 4);
+  first.terminate();
+  EXPECT_TRUE(first.join(seconds(30)));
+}
+
+TEST_F(ForkServerTest, AServerSurvivesCtrlCAndItsChildrenDoNot) {
+  Process first = ctx.Process(sleep_for_ever);
+  first.start();
+  const pid_t server = server_of(first);
+  ::kill(server, SIGINT);
+  first.interrupt();
+  EXPECT_TRUE(first.join(seconds(30)));
+  EXPECT_EQ(first.exitcode(), -SIGINT);
+  Process second = ctx.Process(sleep_for_ever);
+  second.start();
+  EXPECT_EQ(server_of(second), server);
+  second.kill();
+}
+
+FRESH_SCENARIO(server_outlived) {
+  Process process = get_context("forkserver").Process([] {});
+  process.start();
+  Process other = get_context("forkserver").Process(sleep_for_ever);
+  other.start();
+  std::printf("%d\n", server_of(other));
+  std::fflush(stdout);
+  other.kill();
+  process.join();
+  ::raise(SIGKILL);
+  return 0;
+}
+
+TEST_F(ForkServerTest, AServerEndsWithItsProgram) {
+  const Captured captured = capture_fresh("server_outlived");
+  const pid_t server = std::stoi(captured.output);
+  EXPECT_GT(server, 1);
+  EXPECT_TRUE(eventually([&] { return ::kill(server, 0) != 0; }, seconds(20)));
+}
+
+int preloaded = 0;
+
+FRESH_SCENARIO(preload) {
+  set_forkserver_preload([] { preloaded = 9; });
+  Process process = get_context("forkserver").Process([] { exit(preloaded); });
+  process.start();
+  process.join();
+  return *process.exitcode();
+}
+
+TEST_F(ForkServerTest, ChildrenFindWhatThePreloadMade) {
+  EXPECT_EQ(capture_fresh("preload").code, 9);
+}
+
+TEST_P(FreshImageTest, AChildWhoseParentIsKilledWhileItStartsEnds) {
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_EQ(::test::run_fresh("parent_dies_while_a_child_starts", {"METHOD=" + GetParam()}),
+              -SIGKILL);
+  }
+  EXPECT_TRUE(eventually([] { return !orphan_that_starts(); }, seconds(20)));
+}
+
+}  // namespace
+}  // namespace multiprocessing::test
