@@ -4,7 +4,7 @@
 cpython.py queue BYTES MESSAGES     thousand messages a second, one producer, one consumer
 cpython.py pipe BYTES MESSAGES      the same for Pipe, send and recv
 cpython.py roundtrip BYTES COUNT    microseconds of put, echo and get
-cpython.py process COUNT            microseconds of start and join
+cpython.py process COUNT METHOD     microseconds of start and join
 """
 import multiprocessing as mp
 import sys
@@ -79,5 +79,6 @@ def process(count):
 
 
 if __name__ == "__main__":
-    mp.set_start_method("fork")
-    print(globals()[sys.argv[1]](*map(int, sys.argv[2:])))
+    numbers = [int(word) for word in sys.argv[2:] if word.isdigit()]
+    mp.set_start_method(sys.argv[3] if sys.argv[1] == "process" else "fork")
+    print(globals()[sys.argv[1]](*numbers))
