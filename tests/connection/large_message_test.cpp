@@ -30,13 +30,6 @@ using test::pattern;
 
 constexpr std::size_t kLarge = 20'000'000;
 
-// That this process ever had at a time, in bytes.
-std::size_t most_memory() {
-  rusage used{};
-  ::getrusage(RUSAGE_SELF, &used);
-  return static_cast<std::size_t>(used.ru_maxrss) * 1024;
-}
-
 class LargeMessage : public testing::Test {
  protected:
   std::pair<Connection, Connection> pipe = Pipe(false);
@@ -298,6 +291,13 @@ TEST_F(LargeMessage, AChildForkedMeanwhileDoesNotKeepTheSenderWaiting) {
 
 // ThreadSanitizer keeps four bytes for each that is touched.
 #if !defined(__SANITIZE_THREAD__)
+// That this process ever had at a time, in bytes.
+std::size_t most_memory() {
+  rusage used{};
+  ::getrusage(RUSAGE_SELF, &used);
+  return static_cast<std::size_t>(used.ru_maxrss) * 1024;
+}
+
 TEST_F(LargeMessage, OfGibibytesNeedsNoMoreMemoryThanItself) {
   const std::size_t size =
       test::long_form() ? (std::size_t{5} << 30) + 5 : (std::size_t{300} << 20) + 5;
