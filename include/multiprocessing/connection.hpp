@@ -186,9 +186,8 @@ namespace connection {
 /// what it was made of.
 class Waitable {
  public:
-  Waitable(Connection connection)  // NOLINT(google-explicit-constructor): a braced mix of things
-      : connection_(std::move(connection)) {}
-  Waitable(int fd) noexcept : fd_(fd) {}  // NOLINT(google-explicit-constructor): the same
+  Waitable(Connection connection) : connection_(std::move(connection)) {}
+  Waitable(int fd) noexcept : fd_(fd) {}
 
   /// THROWS: std::system_error (EBADF) for a closed Connection, ValueError for a negative number.
   [[nodiscard]] int fileno() const;

@@ -134,7 +134,8 @@ class OwnerDiedError : public Error {
  public:
   /// `name` and `pid` are of who died; `lost` counts the items that it took along; `object` is the
   /// kind and name of what it held ("Lock", "JoinableQueue").
-  OwnerDiedError(pid_t pid, std::string name, std::size_t lost = 0, const std::string& object = {});
+  OwnerDiedError(pid_t pid, const std::string& name, std::size_t lost = 0,
+                 const std::string& object = {});
 
   /// The same with a text of the thrower's own, which names the process.
   OwnerDiedError(const std::string& text, pid_t pid, std::string name, std::size_t lost = 0);

@@ -33,6 +33,7 @@ template <>
 struct fmt::formatter<multiprocessing::Object::Item> : fmt::formatter<multiprocessing::Object> {
   fmt::format_context::iterator format(const multiprocessing::Object::Item& item,
                                        fmt::format_context& context) const {
-    return fmt::formatter<multiprocessing::Object>::format(multiprocessing::Object(item), context);
+    return fmt::formatter<multiprocessing::Object>::format(
+        static_cast<multiprocessing::Object>(item), context);
   }
 };

@@ -152,6 +152,7 @@ class Row {
     look_from(0);
     if (!copy(descriptors)) return false;
     std::vector<int> numbers;
+    numbers.reserve(descriptors.size());
     for (const os::Fd& descriptor : descriptors) numbers.push_back(descriptor.get());
     if (append(name, numbers) != 0) return false;
     drop_first();

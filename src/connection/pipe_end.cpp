@@ -37,15 +37,15 @@ os::Sent send_parts(int fd, const PacketHeader& header, std::span<const std::byt
 
 // A socket with all of the descriptors in it, for more than ride on one packet.
 os::Fd seal_envelope(std::span<const int> descriptors) {
-  auto [in, out] = os::packet_pair();
+  std::pair<os::Fd, os::Fd> ends = os::packet_pair();
   const std::byte filler{1};
   while (!descriptors.empty()) {
     const auto some = descriptors.first(std::min(descriptors.size(), os::kPacketDescriptors));
     iovec part = part_of(std::span(&filler, 1));
-    os::send_packet(in.get(), std::span(&part, 1), some);
+    os::send_packet(ends.first.get(), std::span(&part, 1), some);
     descriptors = descriptors.subspan(some.size());
   }
-  return std::move(out);
+  return std::move(ends.second);
 }
 
 // Those of a message, after the pipe of its body was taken off. False: some are missing.

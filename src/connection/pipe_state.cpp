@@ -69,8 +69,8 @@ Bag::~Bag() {
 
 Offset Bag::offset() const noexcept { return memory::offset_of(object_.get()); }
 
-std::vector<Handle> unpack(const Handle& pipe, Offset at) {
-  const Handle object = memory::adopt(at);
+std::vector<Handle> unpack(const Handle& pipe, Offset where) {
+  const Handle object = memory::adopt(where);
   const BagObject& bag = contents(object);
   std::vector<Handle> handles;
   handles.reserve(bag.count);

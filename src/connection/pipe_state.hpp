@@ -49,6 +49,6 @@ class Bag {
 };
 
 /// Takes what is in a bag that came out of this pipe, and lets go of it.
-[[nodiscard]] std::vector<memory::Handle> unpack(const memory::Handle& pipe, memory::Offset bag);
+[[nodiscard]] std::vector<memory::Handle> unpack(const memory::Handle& pipe, memory::Offset where);
 
 }  // namespace multiprocessing::connection

@@ -31,7 +31,7 @@ BlockAllocator& blocks() {
 
 Segment& segment() {
   // Never destroyed: handles may be globals, and the memory ends with the last process anyway.
-  static Segment* const instance = new Segment(
+  static auto* const instance = new Segment(
       boost::interprocess::create_only, mapping().base + kSegmentAt, mapping().bytes - kSegmentAt);
   return *instance;
 }

@@ -39,7 +39,7 @@ OwnerWord& BlockAllocator::owner_word(const void* block) const noexcept {
   const std::size_t i = chunk_of(block);
   const std::uint64_t value = chunk_word(i).load(std::memory_order_acquire);
   if (role_in(value) != Role::kClass) return run_word(i);
-  const std::size_t k = static_cast<std::size_t>(value & 0xff);
+  const auto k = static_cast<std::size_t>(value & 0xff);
   const auto at = static_cast<std::size_t>(static_cast<const std::byte*>(block) - chunk(i));
   return head(i).owners[(at - kClassLayouts[k].first_at) / class_bytes(k)];
 }
@@ -53,7 +53,7 @@ OwnerWord* BlockAllocator::owner_word_of_live(const void* block) const noexcept 
   if (role_in(value) == Role::kRun && at == 0) {
     word = &run_word(i);
   } else if (role_in(value) == Role::kClass) {
-    const std::size_t k = static_cast<std::size_t>(value & 0xff);
+    const auto k = static_cast<std::size_t>(value & 0xff);
     const ClassLayout& layout = kClassLayouts[k];
     if (at < layout.first_at || (at - layout.first_at) % class_bytes(k) != 0) return nullptr;
     const std::size_t index = (at - layout.first_at) / class_bytes(k);
@@ -88,7 +88,7 @@ void BlockAllocator::deallocate(void* block) noexcept {
     free_run(i);
     return;
   }
-  const std::size_t k = static_cast<std::size_t>(value & 0xff);
+  const auto k = static_cast<std::size_t>(value & 0xff);
   const auto at = static_cast<std::size_t>(static_cast<std::byte*>(block) - chunk(i));
   const std::size_t index = (at - kClassLayouts[k].first_at) / class_bytes(k);
   ClassHead& h = head(i);
@@ -347,7 +347,7 @@ std::size_t BlockAllocator::for_each(void (*visit)(void*, void*, OwnerWord&),
       length = run_length(value);
       if (owner_in(run_word(i).load()) != kNobody) visit(context, chunk(i), run_word(i));
     } else if (role_in(value) == Role::kClass) {
-      const std::size_t k = static_cast<std::size_t>(value & 0xff);
+      const auto k = static_cast<std::size_t>(value & 0xff);
       for (std::uint32_t b = 0; b < kClassLayouts[k].blocks; ++b) {
         OwnerWord& word = head(i).owners[b];
         if (owner_in(word.load(std::memory_order_acquire)) == kNobody) continue;

@@ -61,7 +61,7 @@ constexpr std::size_t class_bytes(std::size_t index) {
 }
 constexpr std::size_t class_of(std::size_t bytes) {
   if (bytes <= 64) return 0;
-  const std::size_t log = static_cast<std::size_t>(std::bit_width(bytes - 1));  // 2^log >= bytes
+  const auto log = static_cast<std::size_t>(std::bit_width(bytes - 1));  // 2^log >= bytes
   const std::size_t power_class = (log - 7) * 2 + 1;
   return power_class >= 2 && bytes <= class_bytes(power_class - 1) ? power_class - 1 : power_class;
 }
@@ -81,7 +81,7 @@ constexpr std::array<ClassLayout, kClasses> kClassLayouts = [] {
   }
   return layouts;
 }();
-static_assert(kMaxClassBytes == 128 * 1024 && kClassLayouts[kClasses - 1].blocks == 7);
+static_assert(kMaxClassBytes == std::size_t{128} * 1024 && kClassLayouts[kClasses - 1].blocks == 7);
 static_assert(class_of(64) == 0 && class_of(65) == 1 && class_of(129) == 2 && class_of(193) == 3);
 static_assert(class_of(257) == 4 && class_of(385) == 5 && class_of(kMaxClassBytes) == kClasses - 1);
 

@@ -73,7 +73,7 @@ template <class T, class... Args> [[nodiscard]] Handle make_object(Args&&... arg
 }
 
 /// A handle to an object that another reference protects during the call.
-[[nodiscard]] Handle adopt(Offset object);
+[[nodiscard]] Handle adopt(Offset offset);
 
 /// Makes `holder`, a block that this process owns (or an object that it is building), keep
 /// `object` alive as long as `holder` is not freed.

@@ -2,6 +2,7 @@
 // Reference words: who keeps an object alive, and what becomes of it when nobody does.
 #include <sched.h>
 
+#include <algorithm>
 #include <array>
 #include <cassert>
 
@@ -125,10 +126,8 @@ bool has_reference(ObjectHeader& object, const ReferenceWord* except) noexcept {
 }
 
 bool seems_referenced(const ObjectHeader& object) noexcept {
-  for (const ReferenceWord& word : object.references) {
-    if (counts(word.load())) return true;
-  }
-  return false;
+  return std::ranges::any_of(object.references,
+                             [](const ReferenceWord& word) { return counts(word.load()); });
 }
 
 bool end_object(ObjectHeader& object, ReferenceWord* own) noexcept {

@@ -36,7 +36,7 @@ BufferTooShort::BufferTooShort(std::vector<std::byte> message)
           message.size())),
       message_(std::make_shared<const std::vector<std::byte>>(std::move(message))) {}
 
-OwnerDiedError::OwnerDiedError(pid_t pid, std::string name, std::size_t lost,
+OwnerDiedError::OwnerDiedError(pid_t pid, const std::string& name, std::size_t lost,
                                const std::string& object)
     : OwnerDiedError(owner_died_text(pid, name, lost, object), pid, name, lost) {}
 

@@ -14,9 +14,11 @@
 // glibc's list of open streams: fflush(nullptr) walks it too, but waits for each stream's lock,
 // and thus for ever where another thread is blocked in a read.
 extern "C" {
+// NOLINTBEGIN(bugprone-reserved-identifier): its names are reserved for it
 extern FILE* _IO_list_all;
 void _IO_list_lock(void);
 void _IO_list_unlock(void);
+// NOLINTEND(bugprone-reserved-identifier)
 }
 
 namespace multiprocessing::os {
@@ -36,14 +38,14 @@ template <class Char> void flush_one(std::basic_ostream<Char>& stream) noexcept 
   }
 }
 
-bool seems_pending(const FILE& file) noexcept {
-  const bool wide = file._mode > 0;
-  return wide || file._IO_write_ptr > file._IO_write_base;
+bool seems_pending(const FILE* file) noexcept {
+  const bool wide = file->_mode > 0;
+  return wide || file->_IO_write_ptr > file->_IO_write_base;
 }
 
 void flush_stdio() noexcept {
   for (FILE* file = _IO_list_all; file != nullptr; file = file->_chain) {
-    if (!seems_pending(*file) || ::ftrylockfile(file) != 0) continue;
+    if (!seems_pending(file) || ::ftrylockfile(file) != 0) continue;
     if (::__fpending(file) != 0) ::fflush_unlocked(file);
     ::funlockfile(file);
   }

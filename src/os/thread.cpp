@@ -64,7 +64,7 @@ void start_library_thread(ThreadStart& start) {
 }
 
 int program_threads() noexcept {
-  if (__libc_single_threaded) return 1;
+  if (__libc_single_threaded != 0) return 1;
   // The link count of the folder is two and one for each thread: one call, nothing to read.
   struct stat tasks {};
   if (::stat("/proc/self/task", &tasks) != 0) return 1;

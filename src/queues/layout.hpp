@@ -30,7 +30,7 @@ namespace multiprocessing::queues {
 using memory::Offset;
 
 inline constexpr std::size_t kUnit = 16;
-inline constexpr std::size_t kInlineMax = 16 * 1024;
+inline constexpr std::size_t kInlineMax = std::size_t{16} * 1024;
 inline constexpr std::uint32_t kParcelFrame = 0x8000'0000U;
 
 /// How far a side has come, in units and in messages; both modulo 2^32, of which differences are

@@ -7,8 +7,7 @@
 
 namespace multiprocessing::sync {
 
-ConditionState::ConditionState(LockState& lock)
-    : lock_at_(memory::offset_of(&lock)), pages_(0), table_{}, tickets_(0), redo_{}, waiters_{} {
+ConditionState::ConditionState(LockState& lock) : lock_at_(memory::offset_of(&lock)) {
   memory::pin(lock, this);
 }
 

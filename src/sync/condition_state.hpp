@@ -76,11 +76,11 @@ class ConditionState : public memory::ObjectHeader {
   bool leave(Waiter& waiter);
 
   std::atomic<memory::Offset> lock_at_;
-  std::atomic<memory::Offset> pages_;
-  RawLock table_;  // guards all that follows; a waiter's state is also read without it
-  std::uint64_t tickets_;
-  Redo redo_;
-  Waiter waiters_[kInline];
+  std::atomic<memory::Offset> pages_{0};
+  RawLock table_{};  // guards all that follows; a waiter's state is also read without it
+  std::uint64_t tickets_ = 0;
+  Redo redo_{};
+  Waiter waiters_[kInline]{};
 };
 static_assert(sizeof(ConditionState) == 256);
 

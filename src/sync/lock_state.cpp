@@ -159,6 +159,7 @@ void LockState::repair_taken_over(void (*repair)(void*), void* context) {
   }
   struct Release {
     LockState* lock;
+    // NOLINTNEXTLINE(bugprone-exception-escape): it is held
     ~Release() { lock->release_all(); }
   } const release{this};
   if (repair != nullptr) repair(context);

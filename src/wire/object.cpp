@@ -95,7 +95,7 @@ void delete_rep(ObjectRep* rep) noexcept {
 }  // namespace
 
 template <class V> Object ObjectAccess::share(Object::Kind kind, V&& value) {
-  Object o = number<ObjectRep*>(kind, new ObjectRepOf<V>(kind, std::move(value)));
+  Object o = number<ObjectRep*>(kind, new ObjectRepOf<V>(kind, std::forward<V>(value)));
   o.bits_.length = Object::Bits::kShared;
   return o;
 }
@@ -143,12 +143,20 @@ Object ObjectAccess::make_bytes(std::vector<std::byte>&& bytes) {
   return share(Object::Kind::kBytes, std::move(bytes));
 }
 
-Object ObjectAccess::make(Object::List&& v) { return share(Object::Kind::kList, std::move(v)); }
-Object ObjectAccess::make(Object::Tuple&& v) { return share(Object::Kind::kTuple, std::move(v)); }
-Object ObjectAccess::make(Object::Dict&& v) { return share(Object::Kind::kDict, std::move(v)); }
-Object ObjectAccess::make(Object::Set&& v) { return share(Object::Kind::kSet, std::move(v)); }
-Object ObjectAccess::make(Object::FrozenSet&& v) {
-  return share(Object::Kind::kFrozenSet, std::move(v));
+Object ObjectAccess::make(Object::List&& items) {
+  return share(Object::Kind::kList, std::move(items));
+}
+Object ObjectAccess::make(Object::Tuple&& items) {
+  return share(Object::Kind::kTuple, std::move(items));
+}
+Object ObjectAccess::make(Object::Dict&& items) {
+  return share(Object::Kind::kDict, std::move(items));
+}
+Object ObjectAccess::make(Object::Set&& items) {
+  return share(Object::Kind::kSet, std::move(items));
+}
+Object ObjectAccess::make(Object::FrozenSet&& items) {
+  return share(Object::Kind::kFrozenSet, std::move(items));
 }
 
 std::string_view ObjectAccess::text(const Object& o) noexcept {

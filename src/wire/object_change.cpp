@@ -39,6 +39,7 @@ void Object::append(Object value) & {
 
 void Object::extend(const Object& items) & {
   require(*this, Kind::kList, "extend");
+  // NOLINTNEXTLINE(performance-unnecessary-copy-initialization): it may be a part of this
   const Object source = items;
   const const_iterator begin = source.begin();
   const const_iterator end = source.end();
@@ -65,6 +66,7 @@ void Object::discard(const Object& value) & {
 }
 
 void Object::update(const Object& items) & {
+  // NOLINTNEXTLINE(performance-unnecessary-copy-initialization): it may be a part of this
   const Object source = items;
   if (kind() == Kind::kDict) {
     if (source.kind() != Kind::kDict)
@@ -109,6 +111,7 @@ Object Object::pop(const Object& key, Object fallback) & {
 }
 
 void Object::erase(const Object& key) & {
+  // NOLINTNEXTLINE(performance-unnecessary-copy-initialization): it may be a part of this
   const Object kept = key;
   switch (kind()) {
     case Kind::kList: {

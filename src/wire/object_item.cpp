@@ -11,7 +11,7 @@
 
 namespace multiprocessing {
 
-Object::Item Object::operator[](Object key) & { return Item(this, nullptr, *this, std::move(key)); }
+Object::Item Object::operator[](Object key) & { return {this, nullptr, *this, std::move(key)}; }
 
 Object::Item::Item(Object* root, Item* parent, const Object& container, Object key)
     : root_(root), parent_(parent), key_(std::move(key)), exceptions_(std::uncaught_exceptions()) {
@@ -25,6 +25,7 @@ Object::Item::Item(Object* root, Item* parent, const Object& container, Object k
   if (parent_ != nullptr) parent_->value_ = Object();
 }
 
+// NOLINTNEXTLINE(bugprone-exception-escape): it is meant to
 Object::Item::~Item() noexcept(false) {
   if (missing_ && !used_ && std::uncaught_exceptions() == exceptions_) static_cast<void>(value());
 }
@@ -36,7 +37,7 @@ const Object& Object::Item::value() const {
 }
 
 Object::Item Object::Item::operator[](Object key) && {
-  return Item(nullptr, this, value(), std::move(key));
+  return {nullptr, this, value(), std::move(key)};
 }
 
 Object& Object::Item::container() { return parent_ != nullptr ? parent_->place() : *root_; }
@@ -56,8 +57,9 @@ Object::Item&& Object::Item::operator=(Object value) && {
   return std::move(*this);
 }
 
+// NOLINTNEXTLINE(bugprone-unhandled-self-assignment): it assigns a copy
 Object::Item&& Object::Item::operator=(const Item& other) && {
-  return std::move(*this) = Object(other);
+  return std::move(*this) = static_cast<Object>(other);
 }
 
 }  // namespace multiprocessing

@@ -246,7 +246,8 @@ Object Object::operator[](const Object& key) const& {
 Object Object::get(const Object& key, Object fallback) const {
   detail::require(*this, Kind::kDict, "get");
   const Object* value = ObjectAccess::dict(*this).find(key);
-  return value != nullptr ? *value : std::move(fallback);
+  if (value != nullptr) return *value;
+  return fallback;
 }
 
 Object::List Object::keys() const {

@@ -89,7 +89,7 @@ void append_float(std::string& out, double value) {
   if (std::signbit(value)) out += '-';
   if (std::isinf(value)) return void(out += "inf");
   char buffer[32];
-  const auto end =
+  const char* const end =
       std::to_chars(buffer, std::end(buffer), std::fabs(value), std::chars_format::scientific).ptr;
   const std::string_view text(buffer, static_cast<std::size_t>(end - buffer));
   const std::size_t e = text.find('e');
@@ -103,11 +103,11 @@ void append_float(std::string& out, double value) {
     if (count > 1) out.append(".").append(digits, 1);
     fmt::format_to(std::back_inserter(out), "e{:+03}", exponent);
   } else if (exponent < 0) {
-    out.append("0.").append(static_cast<std::size_t>(-exponent - 1), '0').append(digits);
+    out.append("0.").append(static_cast<std::size_t>(-exponent) - 1, '0').append(digits);
   } else if (count <= exponent + 1) {
     out.append(digits).append(static_cast<std::size_t>(exponent + 1 - count), '0').append(".0");
   } else {
-    digits.insert(static_cast<std::size_t>(exponent + 1), ".");
+    digits.insert(static_cast<std::size_t>(exponent) + 1, ".");
     out += digits;
   }
 }

@@ -39,7 +39,7 @@ class Structure {
 
   std::size_t number() {
     std::size_t n = 0;
-    const auto end = std::from_chars(at_.data(), at_.data() + at_.size(), n).ptr;
+    const char* const end = std::from_chars(at_.data(), at_.data() + at_.size(), n).ptr;
     at_.remove_prefix(static_cast<std::size_t>(end - at_.data()));
     return n;
   }

@@ -16,20 +16,18 @@ inline constexpr std::size_t kFieldsMax = 32;
 
 /// Stands for a value of any type, in unevaluated code only.
 struct AnyValue {
-  template <class U>
-  operator U() const;  // NOLINT(google-explicit-constructor): converting is its purpose
+  template <class U> operator U() const;
 };
 
 /// The same for members that are references.
 struct AnyLvalue {
-  template <class U> operator U&() const;  // NOLINT(google-explicit-constructor): same
+  template <class U> operator U&() const;
 };
 
 /// Stands for an object of any base class of T.
 template <class T> struct AnyBase {
   template <class U>
-  requires(std::is_base_of_v<U, T> && !std::is_same_v<U, T>) operator U()
-      const;  // NOLINT(google-explicit-constructor): same
+  requires(std::is_base_of_v<U, T> && !std::is_same_v<U, T>) operator U() const;
 };
 
 /// Its members are not all its own, and a structured binding would be an error.

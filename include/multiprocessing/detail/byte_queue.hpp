@@ -101,7 +101,7 @@ class ByteQueue {
  private:
   friend class Draft;
 
-  static constexpr std::size_t kInlineMax = 16 * 1024;  // longer messages get a Draft
+  static constexpr std::size_t kInlineMax = std::size_t{16} * 1024;  // longer messages get a Draft
   static constexpr std::size_t kBufferBytes = 4096;
 
   template <class T> void put_large(const T& value, std::size_t bytes, Timeout timeout) const {

@@ -16,7 +16,7 @@ namespace multiprocessing::detail {
 class Incoming {
  public:
   /// How much room buffer() gives: the longest packet and some.
-  static constexpr std::size_t kBufferBytes = 257 * 1024;
+  static constexpr std::size_t kBufferBytes = std::size_t{257} * 1024;
 
   Incoming();
   Incoming(Incoming&&) noexcept;

@@ -51,10 +51,8 @@ template <class T> struct WithSerializeMember : T, SerializeMember {};
 namespace probing {
 struct Archive {};
 // Its argument makes boost::serialization a namespace to be searched.
-template <class> struct Version {
-  operator unsigned() const;  // NOLINT(google-explicit-constructor): stands for a version number
-};
-template <class A, class T> void serialize(A&, T&, const unsigned);
+template <class> struct Version { operator unsigned() const; };
+template <class A, class T> void serialize(A&, T&, unsigned);
 
 template <class T>
 concept FreeSerialize = requires(Archive& archive, T& t) {
@@ -93,6 +91,7 @@ template <class T, class... Parts> consteval bool rebuilt_from(Types<Parts...>) 
 
 /// Whether a T can be taken apart and put together again.
 template <class T> consteval bool is_plain_aggregate() {
+  // NOLINTNEXTLINE(bugprone-branch-clone): what is asked later may be asked of the others only
   if constexpr (!std::is_aggregate_v<T> || std::is_union_v<T> || HasBaseClass<T>) {
     return false;
   } else if constexpr (kFields<T> == 0) {
@@ -107,6 +106,7 @@ template <class T> consteval bool is_plain_aggregate() {
 }
 
 template <class T> consteval MessageKind kind_of() {
+  // NOLINTNEXTLINE(bugprone-branch-clone): what is asked later may be asked of the others only
   if constexpr (!std::is_object_v<T> || std::is_pointer_v<T> || std::is_member_pointer_v<T>) {
     return MessageKind::kRefused;
   } else if constexpr (Complete<Traveller<T>>) {

@@ -35,6 +35,7 @@ class ObjectAccess {
 
   template <class T> static T number(const Object& o) noexcept {
     T value;
+    // NOLINTNEXTLINE(bugprone-sizeof-expression): a pointer is kept as such
     std::memcpy(&value, o.bits_.data + Object::Bits::kNumberAt, sizeof value);
     return value;
   }
@@ -63,7 +64,7 @@ class ObjectAccess {
   static Object& element(Object& container, const Object& key, bool add);
 
   /// Of what nobody refers to any more.
-  static void destroy(ObjectRep* rep) noexcept;
+  static void destroy(ObjectRep* first) noexcept;
 
   [[noreturn]] static void fail_type(const Object& o, const std::type_info& wanted);
   [[noreturn]] static void fail_range(const Object& o, const std::type_info& wanted);
@@ -73,6 +74,7 @@ class ObjectAccess {
   template <class T> static Object number(ObjectKind kind, T value) noexcept {
     Object::Bits bits;
     bits.kind = kind;
+    // NOLINTNEXTLINE(bugprone-sizeof-expression): as above
     std::memcpy(bits.data + Object::Bits::kNumberAt, &value, sizeof value);
     return Object(bits);
   }

@@ -58,7 +58,7 @@ class Object {
   /// tuples, maps dicts, sets sets; a variant is what it holds. Lists and sets in the place of a
   /// key become tuples and frozensets.
   /// THROWS: ValueError for an unsigned number over 2^63-1 and for a null `const char*`.
-  template <detail::ObjectSource T> Object(T&& value);  // NOLINT(google-explicit-constructor)
+  template <detail::ObjectSource T> Object(T&& value);
 
   Object(const Object& other) noexcept : bits_(other.bits_) {
     if (is_shared()) retain();

@@ -23,17 +23,16 @@ class Object::Item {
   using message_type = Object;  // what is sent, or kept as an argument
 
   Item(const Item&) = delete;
-  ~Item() noexcept(false);  // THROWS: KeyError, see above; never while another one flies
+  // THROWS: KeyError, see above; never while another one flies.
+  ~Item() noexcept(false);  // NOLINT(bugprone-exception-escape): it is meant to
 
   /// Puts `value` in the place of the element, or adds it to the dict.
   Item&& operator=(Object value) &&;
   Item&& operator=(const Item& other) &&;
 
   /// The element. By value, so that `const Object& x = o[key];` keeps it.  THROWS: KeyError.
-  operator Object() const& { return value(); }  // NOLINT(google-explicit-constructor)
-  operator Object() && {
-    return (value(), std::move(value_));
-  }  // NOLINT(google-explicit-constructor)
+  operator Object() const& { return value(); }
+  operator Object() && { return (value(), std::move(value_)); }
 
   // What an Object can be asked for.
   [[nodiscard]] Object::Kind kind() const { return value().kind(); }

@@ -28,7 +28,7 @@ template <class Container, class Element> Object make_element(Element&& element)
   using Value = element_t<Plain>;
   if constexpr (OwningContainer<Plain> && !std::is_lvalue_reference_v<Container> &&
                 std::is_same_v<Element&&, Value&>) {
-    return make_object(std::move(element));
+    return make_object(static_cast<Value&&>(element));
   } else {
     return make_object(static_cast<const Value&>(element));  // a vector<bool>'s reference, too
   }
@@ -77,7 +77,7 @@ template <class T> Object make_int(T value) {
 template <class T> Object make_text_of(T&& value) {
   using Plain = std::remove_cvref_t<T>;
   if constexpr (std::is_same_v<T, std::string>)
-    return ObjectAccess::make_text(std::move(value));
+    return ObjectAccess::make_text(std::forward<T>(value));
   else if constexpr (std::is_pointer_v<std::decay_t<Plain>>)
     return ObjectAccess::make_text(static_cast<const char*>(value));
   else
@@ -93,7 +93,7 @@ template <class T> Object make_object(T&& value) {
   else if constexpr (form == kOwnContainer)
     return ObjectAccess::make(Plain(std::forward<T>(value)));
   else if constexpr (form == kNone)
-    return Object();
+    return {};
   else if constexpr (form == kBool)
     return ObjectAccess::make(static_cast<bool>(value));
   else if constexpr (form == kInt)
@@ -106,7 +106,7 @@ template <class T> Object make_object(T&& value) {
     return make_text_of(std::forward<T>(value));
   else if constexpr (form == kBytes) {
     if constexpr (std::is_same_v<T, std::vector<std::byte>>)
-      return ObjectAccess::make_bytes(std::move(value));
+      return ObjectAccess::make_bytes(std::forward<T>(value));
     else
       return ObjectAccess::make_bytes(std::span<const std::byte>(value.data(), value.size()));
   } else if constexpr (form == kOptional) {

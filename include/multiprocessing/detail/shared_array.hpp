@@ -38,8 +38,7 @@ concept SizeNumber =
 template <class T> class ArraySource {
  public:
   template <SizeNumber N>
-  requires std::is_default_constructible_v<T> ArraySource(
-      N size)  // NOLINT(google-explicit-constructor): the arrays' constructors are explicit
+  requires std::is_default_constructible_v<T> ArraySource(N size)
       : count_(std::in_range<std::int64_t>(size) ? checked_size(static_cast<std::int64_t>(size))
                                                  : std::numeric_limits<std::size_t>::max()) {
     if constexpr (!std::is_trivially_default_constructible_v<T>) {
@@ -50,7 +49,7 @@ template <class T> class ArraySource {
   }
 
   template <class R>
-  requires ElementsFor<R&, T> ArraySource(R&& range) {  // NOLINT(google-explicit-constructor): same
+  requires ElementsFor<R&, T> ArraySource(R&& range) {
     if constexpr (std::ranges::sized_range<R&>) {
       from(range);
     } else {
@@ -60,10 +59,7 @@ template <class T> class ArraySource {
   }
 
   template <class R>
-  requires TextFor<R, T> ArraySource(const R& text)
-      : text_(text) {  // NOLINT(google-explicit-constructor): same
-    from(text_);
-  }
+  requires TextFor<R, T> ArraySource(const R& text) : text_(text) { from(text_); }
 
   ArraySource(const ArraySource&) = delete;
   ArraySource& operator=(const ArraySource&) = delete;

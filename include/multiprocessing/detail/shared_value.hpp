@@ -18,9 +18,7 @@ template <class From> struct MemberValue {
   From&& value;
   template <class To>
   requires std::is_convertible_v<From, To>
-  operator To() const {  // NOLINT(google-explicit-constructor): converting is its purpose
-    return static_cast<To>(std::forward<From>(value));
-  }
+  operator To() const { return static_cast<To>(std::forward<From>(value)); }
 };
 
 template <class T, class... Args>
