@@ -30,7 +30,8 @@ std::string current_name() {
   return self->name;
 }
 
-int run_target(Process& process) {
+// The end of a thread that is caught is no object: UBSan would mind the reference to it.
+__attribute__((no_sanitize("null"))) int run_target(Process& process) {
   const ExitScope scope;
   try {
     memory::require_adoption();

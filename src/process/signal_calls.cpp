@@ -103,7 +103,9 @@ Callee callee_of(int signal) {
 }
 
 // Nothing where the function returned or threw, the exit code where it called exit().
-std::optional<int> run(detail::SignalFunction& function, int signal) {
+// The end of a thread that is caught is no object: UBSan would mind the reference to it.
+__attribute__((no_sanitize("null"))) std::optional<int> run(detail::SignalFunction& function,
+                                                            int signal) {
   const ExitScope scope;
   try {
     function.call(signal);
@@ -146,7 +148,8 @@ void call_function_of(int signal) {
 
 void start_thread();
 
-void call_functions(void*) {
+// As above.
+__attribute__((no_sanitize("null"))) void call_functions(void*) {
   caller_of = this_process();
   try {
     while (in_signal_call()) call_function_of(queue.take());
