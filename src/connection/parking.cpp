@@ -184,13 +184,23 @@ void check_open(const Row& row) {
        "that are not yours, or send it through a Pipe");
 }
 
-Handle park_some(std::span<const int> descriptors) {
-  Handle handle = memory::make_object<Parked>();
+// An errno, or 0; `count`: the packets that were there.
+int try_to_park(const Handle& handle, std::span<const int> descriptors, int& count) {
   const Row row;
   check_open(row);
-  const int count = row.size();
-  const int error =
-      count >= kPacketsMax ? EAGAIN : row.append(memory::name_of(handle.get()), descriptors);
+  count = row.size();
+  return count >= kPacketsMax ? EAGAIN : row.append(memory::name_of(handle.get()), descriptors);
+}
+
+Handle park_some(std::span<const int> descriptors) {
+  Handle handle = memory::make_object<Parked>();
+  int count = 0;
+  int error = try_to_park(handle, descriptors, count);
+  if (error == EAGAIN || error == ETOOMANYREFS) {
+    // What killed processes left in there goes when they are swept.
+    memory::sweep();
+    error = try_to_park(handle, descriptors, count);
+  }
   if (error == 0) return handle;
   if (error == EAGAIN) {
     fail(ENOBUFS, fmt::format("no room for the descriptors of a message: {} messages with "
