@@ -156,8 +156,17 @@ Serial take_slot() {
 
 }  // namespace
 
-void lock_identity() noexcept { identity_mutex.lock(); }
-void unlock_identity() noexcept { identity_mutex.unlock(); }
+void keep_identity_across_forks() noexcept {
+  static const int registered =
+      ::pthread_atfork([] { identity_mutex.lock(); }, [] { identity_mutex.unlock(); },
+                       [] { identity_mutex.unlock(); });
+  static_cast<void>(registered);
+}
+
+namespace {
+// Before main: then no thread can be in the middle of it while another one forks.
+[[maybe_unused]] const bool kept_across_forks = (keep_identity_across_forks(), true);
+}  // namespace
 
 Serial attach() {
   const std::lock_guard guard(identity_mutex);

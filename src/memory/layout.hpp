@@ -93,8 +93,8 @@ struct Mapping {
 /// parent's references yet: those count as alive for that long.
 [[nodiscard]] bool references_dead(Serial serial) noexcept;
 
-/// Guards this process's identity; held across fork.
-void lock_identity() noexcept;
-void unlock_identity() noexcept;
+/// Has the lock of this process's identity held across forks, so that no child finds it taken by a
+/// thread that it does not have.
+void keep_identity_across_forks() noexcept;
 
 }  // namespace multiprocessing::memory

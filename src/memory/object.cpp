@@ -145,13 +145,9 @@ void before_fork() {
   all.mutex.lock();
   all.forking_from_here = !all.known.empty();
   if (all.forking_from_here) expect_child(all, adoption_word);
-  lock_identity();
 }
 
-void after_fork_in_parent() {
-  unlock_identity();
-  registry().mutex.unlock();
-}
+void after_fork_in_parent() { registry().mutex.unlock(); }
 
 void count_off(Serial parent, std::uint32_t one) noexcept {
   Slot& slot = mapping().slot_of(parent);
@@ -179,7 +175,6 @@ void adopt_all(Registry& all, Serial parent) {
 // A child for which there is no room lives on its parent's references, as long as the parent waits
 // for it: long enough for exec, or to say what is wrong.
 void after_fork_in_child(Serial parent) {
-  unlock_identity();
   Registry& all = registry();
   all.deferred.clear();  // the parent's
   all.births.clear();
@@ -204,6 +199,8 @@ void after_fork_in_child(Serial parent) {
 Serial forking_parent = kNobody;  // written before, read after the fork, under the registry's mutex
 
 void register_fork_handlers() {
+  // Before those below, so that these find the identity usable, before and after the fork.
+  keep_identity_across_forks();
   ::pthread_atfork(
       [] {
         before_fork();
