@@ -20,7 +20,7 @@
 namespace multiprocessing::memory {
 
 namespace identity_state {
-std::atomic<std::uint32_t>* self_word = nullptr;
+std::atomic<std::atomic<std::uint32_t>*> self_word{nullptr};
 }
 
 namespace {
@@ -171,7 +171,7 @@ namespace {
 Serial attach() {
   const std::lock_guard guard(identity_mutex);
   Page& own = page();
-  identity_state::self_word = &own.self;
+  identity_state::self_word.store(&own.self, std::memory_order_release);
   if (const Serial serial = own.self.load(); serial != kNobody) return serial;
   Serial serial = own.held.load();
   if (serial != kNobody) {
@@ -221,7 +221,7 @@ void set_own_name(std::string_view name) {
   const std::size_t length = std::min(name.size(), sizeof own_name - 1);
   std::memcpy(own_name, name.data(), length);
   own_name[length] = '\0';
-  if (identity_state::self_word == nullptr) return;
+  if (identity_state::self_word.load(std::memory_order_acquire) == nullptr) return;
   const Serial serial = page().held.load(std::memory_order_relaxed);
   if (serial != kNobody) std::memcpy(mapping().slot_of(serial).name, own_name, sizeof own_name);
 }

@@ -30,8 +30,9 @@ inline constexpr Serial kShared = 1;
 inline constexpr std::uint32_t kWaiters = 0x8000'0000U;
 
 namespace identity_state {
-// One word on a page that reads zero in a forked child; set by the first use of the arena.
-extern std::atomic<std::uint32_t>* self_word;
+// One word on a page that reads zero in a forked child; set by the first use of the arena, to the
+// same by each thread that finds no serial in it.
+extern std::atomic<std::atomic<std::uint32_t>*> self_word;
 }  // namespace identity_state
 
 /// Takes a slot for this process, also after a fork. Throws RuntimeError when the table is full.
@@ -39,7 +40,7 @@ Serial attach();
 
 /// This process's serial; a load after the first call in a process.
 inline Serial self() {
-  const auto* word = identity_state::self_word;
+  const auto* word = identity_state::self_word.load(std::memory_order_acquire);
   const Serial serial = word == nullptr ? kNobody : word->load(std::memory_order_relaxed);
   return serial != kNobody ? serial : attach();
 }

@@ -185,7 +185,7 @@ void after_fork_in_child(Serial parent) {
     } catch (const Error&) {
       all.adoption_error = std::current_exception();
       // The parent's words are not this process's to drop.
-      const Serial own = identity_state::self_word->load();
+      const Serial own = identity_state::self_word.load(std::memory_order_acquire)->load();
       for (auto& [object, known] : all.known) {
         ReferenceWord*& word = known.reference->word;
         if (own == kNobody || (word != nullptr && word->load() != own)) word = nullptr;
@@ -205,7 +205,8 @@ void register_fork_handlers() {
       [] {
         before_fork();
         forking_parent = registry().forking_from_here
-                             ? identity_state::self_word->load(std::memory_order_relaxed)
+                             ? identity_state::self_word.load(std::memory_order_acquire)
+                                   ->load(std::memory_order_relaxed)
                              : kNobody;
       },
       [] { after_fork_in_parent(); }, [] { after_fork_in_child(forking_parent); });
