@@ -6,7 +6,7 @@
 
 #include "memory/layout.hpp"
 #include "sync/patience.hpp"
-#include "sync/thread_number.hpp"
+#include "sync/thread_name.hpp"
 
 namespace multiprocessing::sync {
 

@@ -18,7 +18,7 @@ thread_local const LockState* repairing = nullptr;
 
 bool LockState::acquire_recursive(Serial me, Timeout timeout) {
   if (!take_if_free(word_, me) && !acquire_slowly(me, timeout)) return false;
-  thread_.store(thread_number(), std::memory_order_relaxed);
+  holder_.store(thread_name(me), std::memory_order_relaxed);
   depth_.store(1, std::memory_order_relaxed);
   return true;
 }
@@ -62,8 +62,6 @@ bool LockState::take_over(Serial me, Serial dead_owner) {
   std::uint32_t seen = word_.load();
   if (owner_in(seen) != dead_owner) return false;
   dead_holder_.note(dead_owner);
-  // Before the word is this process's: another thread of it could have the dead one's number.
-  if (recursive_) thread_.store(0);
   while (!word_.compare_exchange_weak(seen, me | kWaiters)) {
     if (owner_in(seen) != dead_owner) return false;
   }
@@ -101,7 +99,7 @@ void LockState::release_recursive(std::uint32_t levels) {
   const std::uint32_t left = depth_.load(std::memory_order_relaxed) - levels;
   depth_.store(left, std::memory_order_relaxed);
   if (left != 0) return;
-  thread_.store(0, std::memory_order_relaxed);
+  holder_.store(0, std::memory_order_relaxed);
   free_word(word_);
 }
 
@@ -145,17 +143,18 @@ void LockState::make_consistent(void (*repair)(void*), void* context) {
     } const restore{std::exchange(repairing, this)};
     repair(context);
   }
-  thread_.store(0);
+  holder_.store(0);
   depth_.store(0);
   word_.store(0);
 }
 
 void LockState::repair_taken_over(void (*repair)(void*), void* context) {
   const Serial dead_owner = owner_in(word_.load());
-  if (!memory::dead(dead_owner) || !take_over(memory::self(), dead_owner)) return;
+  const Serial me = memory::self();
+  if (!memory::dead(dead_owner) || !take_over(me, dead_owner)) return;
   if (recursive_) {
     depth_.store(1, std::memory_order_relaxed);
-    thread_.store(thread_number(), std::memory_order_relaxed);
+    holder_.store(thread_name(me), std::memory_order_relaxed);
   }
   struct Release {
     LockState* lock;

@@ -13,7 +13,7 @@
 #include "memory/object.hpp"
 #include "sync/dead_process.hpp"
 #include "sync/lock_word.hpp"
-#include "sync/thread_number.hpp"
+#include "sync/thread_name.hpp"
 
 namespace multiprocessing::sync {
 
@@ -42,8 +42,9 @@ class LockState : public memory::ObjectHeader {
 
   /// By this process; an RLock: by this thread.
   [[nodiscard]] bool held_here() const {
-    return owner_in(word_.load(std::memory_order_relaxed)) == memory::self() &&
-           (!recursive_ || thread_.load(std::memory_order_relaxed) == thread_number());
+    const Serial me = memory::self();
+    return recursive_ ? holder_.load(std::memory_order_relaxed) == thread_name(me)
+                      : owner_in(word_.load(std::memory_order_relaxed)) == me;
   }
   [[nodiscard]] bool held() const noexcept { return word_.load(std::memory_order_relaxed) != 0; }
   [[nodiscard]] bool recursive() const noexcept { return recursive_; }
@@ -60,10 +61,7 @@ class LockState : public memory::ObjectHeader {
 
  private:
   bool enter_again(Serial me) noexcept {
-    if (owner_in(word_.load(std::memory_order_relaxed)) != me ||
-        thread_.load(std::memory_order_relaxed) != thread_number()) {
-      return false;
-    }
+    if (holder_.load(std::memory_order_relaxed) != thread_name(me)) return false;
     depth_.store(depth_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
     return true;
   }
@@ -77,15 +75,16 @@ class LockState : public memory::ObjectHeader {
   [[noreturn]] void throw_owner_died();
 
   os::FutexWord word_{0};
-  // Of an RLock: the thread and its levels. Written by the holder only; 0 whenever the word is.
-  std::atomic<std::uint32_t> thread_{0};
+  // Of an RLock: its levels and the name of the thread that holds it. Written by the holder only,
+  // after it took the word and before it frees it; a dead holder's name is nobody else's.
   std::atomic<std::uint32_t> depth_{0};
+  std::atomic<std::uint64_t> holder_{0};
   bool recursive_;
   bool recovering_;
   RawLock notice_{};  // guards dead_holder_ and the change of the word from dead to sealed or taken
   RawLock repair_{};  // held by who repairs
   DeadProcess dead_holder_{};
-  [[maybe_unused]] std::uint64_t reserved_[6]{};
+  [[maybe_unused]] std::uint64_t reserved_[5]{};
 };
 static_assert(sizeof(LockState) == 192);
 

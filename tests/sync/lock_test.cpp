@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: BSL-1.0
+#include <algorithm>
 #include <csignal>
 #include <mutex>
+#include <set>
 #include <thread>
 #include <type_traits>
 #include <vector>
 
+#include "long_form.hpp"
 #include "signal_storm.hpp"
+#include "sync/thread_name.hpp"
 #include "sync_test.hpp"
 
 namespace {
@@ -204,14 +208,14 @@ TEST_F(LockTest, IsLockableAsTheStandardLibraryAsks) {
 template <class L> long count_up_under(L lock) {
   auto* counter = static_cast<long*>(multiprocessing::memory::allocate(sizeof(long)));
   *counter = 0;
-  constexpr int kTimes = 20'000;
+  const int times = rounds(20'000, 5'000'000);
   std::vector<Child> children;
   for (int i = 0; i < 3; ++i) {
     children.emplace_back([&] {
       std::vector<std::thread> threads;
       for (int t = 0; t < 2; ++t) {
         threads.emplace_back([&] {
-          for (int n = 0; n < kTimes; ++n) {
+          for (int n = 0; n < times; ++n) {
             const std::scoped_lock guard(lock);
             ++*counter;
           }
@@ -221,7 +225,7 @@ template <class L> long count_up_under(L lock) {
     });
   }
   for (auto& child : children) child.wait();
-  const long missing = 3L * 2 * kTimes - *counter;
+  const long missing = 3L * 2 * times - *counter;
   multiprocessing::memory::deallocate(counter);
   return missing;
 }
@@ -230,6 +234,25 @@ TEST_F(LockTest, LetsOneThreadOfAllProcessesInAtATime) { EXPECT_EQ(count_up_unde
 
 TEST_F(RLockTest, LetsOneThreadOfAllProcessesInAtATime) {
   EXPECT_EQ(count_up_under(mp::RLock()), 0);
+}
+
+// An RLock that compared the process and the thread's number one after the other let a thread in
+// when the one changed between the two looks.
+TEST_F(RLockTest, KnowsItsHolderByOneWordThatDiffersInEveryThreadOfEveryProcess) {
+  auto* names =
+      static_cast<std::uint64_t*>(multiprocessing::memory::allocate(4 * sizeof(std::uint64_t)));
+  const auto note_names_at = [&](int at) {
+    const auto me = multiprocessing::memory::self();
+    names[at] = multiprocessing::sync::thread_name(me);
+    std::thread([&] { names[at + 1] = multiprocessing::sync::thread_name(me); }).join();
+  };
+
+  EXPECT_EQ(in_child([&] { note_names_at(0); }), 0);
+  EXPECT_EQ(in_child([&] { note_names_at(2); }), 0);
+
+  EXPECT_EQ(std::set<std::uint64_t>(names, names + 4).size(), 4U);
+  EXPECT_EQ(std::count(names, names + 4, 0U), 0);
+  multiprocessing::memory::deallocate(names);
 }
 
 TEST_F(RLockTest, IsReleasedAsOftenAsItWasAcquired) {
