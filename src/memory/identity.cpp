@@ -77,8 +77,10 @@ bool ended_by_pid(Slot& slot) noexcept {
   return ended || start_time_of(pid) != started;
 }
 
+bool let_go_in(std::uint32_t handed_over) noexcept { return handed_over % 2 != 0; }
+
 // The life word is a robust mutex of one thread. When that thread ends before its process, the
-// word is let go under the flag handed_over, and the next thread that asks takes it again.
+// word is let go under handed_over, and the next thread that asks takes it again.
 struct LifeKeeper {
   Serial serial = kNobody;
   ~LifeKeeper();
@@ -90,9 +92,14 @@ LifeKeeper::~LifeKeeper() {
   const std::lock_guard guard(identity_mutex);
   Slot& slot = mapping().slot_of(serial);
   slot.start_time.store(start_time_of(static_cast<std::int32_t>(::getpid())));
-  slot.handed_over.store(1);
+  slot.handed_over.fetch_add(1);
   page().self.store(kNobody);
   ::pthread_mutex_unlock(&slot.life);
+}
+
+bool held(Slot& slot) noexcept {
+  const std::uint32_t word = slot.life_word().load(std::memory_order_acquire);
+  return (word & kTid) != 0 && (word & FUTEX_OWNER_DIED) == 0;
 }
 
 // Racing processes write the same value, so no lock is needed for the first use of a slot.
@@ -118,24 +125,25 @@ bool take_life(Slot& slot) noexcept {
 }
 
 bool worth_taking(Slot& slot) noexcept {
-  const std::uint32_t word = slot.life_word().load(std::memory_order_relaxed);
-  if ((word & kTid) != 0 && (word & FUTEX_OWNER_DIED) == 0) return false;
-  if (slot.handed_over.load() != 0 && !ended_by_pid(slot)) return false;
+  if (held(slot)) return false;
+  if (let_go_in(slot.handed_over.load()) && !ended_by_pid(slot)) return false;
   const Serial last = slot.serial.load();
   return last == kNobody || references_dead(last);
 }
 
-// The serial is stored last: a death before it leaves the slot to the next comer.
+// The serial comes before pid and name: who asks for the former holder and finds those of this one
+// then also finds another serial. A death on the way leaves the slot to the next comer, and a
+// serial that nobody has heard of.
 Serial settle(Slot& slot, std::uint32_t index) noexcept {
   slot.handed_over.store(0);
   slot.unadopted.store(0);
   slot.nursery_until.store(0);
-  slot.pid.store(static_cast<std::int32_t>(::getpid()));
-  std::memcpy(slot.name, own_name, sizeof slot.name);
   Serial next = (slot.serial.load() + kSlots) & ~kWaiters;
   if (next < kSlots) next += kSlots;
   next = static_cast<Serial>(next / kSlots * kSlots) + index;
   slot.serial.store(next);
+  slot.pid.store(static_cast<std::int32_t>(::getpid()));
+  std::memcpy(slot.name, own_name, sizeof slot.name);
   return next;
 }
 
@@ -177,7 +185,7 @@ Serial attach() {
   if (serial != kNobody) {
     Slot& slot = mapping().slot_of(serial);
     take_life(slot);
-    slot.handed_over.store(0);
+    slot.handed_over.fetch_add(1);
   } else {
     serial = take_slot();
     own.held.store(serial);
@@ -190,15 +198,13 @@ Serial attach() {
 bool dead(Serial serial) noexcept {
   if (serial < kSlots) return false;
   Slot& slot = mapping().slot_of(serial);
-  if (slot.serial.load(std::memory_order_acquire) != serial) return true;
-  const auto held = [&] {
-    const std::uint32_t word = slot.life_word().load(std::memory_order_acquire);
-    return (word & kTid) != 0 && (word & FUTEX_OWNER_DIED) == 0;
-  };
-  if (held()) return false;
-  if (slot.handed_over.load() != 0) return ended_by_pid(slot);
-  // The word may have been taken again between the two looks.
-  return !held() || slot.serial.load(std::memory_order_acquire) != serial;
+  for (;;) {
+    const std::uint32_t before = slot.handed_over.load();
+    if (slot.serial.load(std::memory_order_acquire) != serial) return true;
+    if (held(slot)) return false;
+    // The word is only let go with a change of handed_over before it.
+    if (slot.handed_over.load() == before) return !let_go_in(before) || ended_by_pid(slot);
+  }
 }
 
 bool references_dead(Serial serial) noexcept {
@@ -212,6 +218,7 @@ ProcessInfo who(Serial serial) {
   if (serial < kSlots) return {};
   Slot& slot = mapping().slot_of(serial);
   ProcessInfo info{slot.pid.load(), std::string(slot.name, ::strnlen(slot.name, sizeof slot.name))};
+  std::atomic_thread_fence(std::memory_order_acquire);
   if (slot.serial.load(std::memory_order_acquire) != serial) return {};
   return info;
 }

@@ -26,7 +26,9 @@ struct alignas(128) Slot {
   pthread_mutex_t life;        ///< robust; held from attach to death
   std::atomic<Serial> serial;  ///< who holds the slot, or held it last
   std::atomic<std::int32_t> pid;
-  std::atomic<std::uint32_t> handed_over;  ///< life word let go by a thread that ended, see dead()
+  /// How often the life word went from thread to thread: odd while a thread that ended let it go
+  /// and no other has taken it yet, see dead().
+  std::atomic<std::uint32_t> handed_over;
   std::atomic<std::uint32_t>
       unadopted;  ///< forked children that have no references of their own yet, see object.cpp
   std::atomic<std::int64_t>

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: BSL-1.0
+// Who a process is to the others while slots change their holders and life words their threads.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <random>
+#include <thread>
+
+#include "child.hpp"
+#include "long_form.hpp"
+#include "memory/identity.hpp"
+#include "memory/layout.hpp"
+#include "step_killer.hpp"
+#include "traced_process.hpp"
+
+namespace multiprocessing::memory {
+namespace {
+
+using test::Child;
+
+class IdentityTest : public testing::Test {
+ protected:
+  // A process of that name that has ended.
+  [[nodiscard]] Serial ended_process(const char* name) {
+    EXPECT_EQ(test::in_child([&] {
+                set_own_name(name);
+                board_.serial = self();
+              }),
+              0);
+    return board_.serial;
+  }
+
+  // The first user makes the arena: a child that came before it would have its own.
+  const Serial own_ = self();
+  struct Board {
+    std::atomic<Serial> serial;
+    std::atomic<bool> looked_dead;
+  };
+  Board& board_ = *static_cast<Board*>(
+      ::mmap(nullptr, sizeof(Board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+};
+
+TEST_F(IdentityTest, WhoTakesASlotIsNeverTakenForItsFormerHolder) {
+  Serial former = kNobody;
+  pid_t pid = 0;
+  test::kill_at_every_step({.arrange =
+                                [&] {
+                                  former = ended_process("Former");
+                                  pid = who(former).pid;
+                                  mapping().control().next_slot = former % kSlots;
+                                },
+                            .approach = [] { set_own_name("Successor"); },
+                            .act = [] { self(); },
+                            .check =
+                                [&] {
+                                  const ProcessInfo info = who(former);
+                                  EXPECT_TRUE(info.pid == 0 || info.pid == pid) << info.pid;
+                                  EXPECT_TRUE(info.name.empty() || info.name == "Former")
+                                      << info.name;
+                                }});
+}
+
+// A process whose life word one thread holds, or no thread, as it is told.
+class ThreadByThread {
+ public:
+  explicit ThreadByThread(std::atomic<Serial>& serial)
+      : child_([this, &serial] {
+          for (;;) {
+            wait_for(request_);
+            std::thread holder([&] {
+              serial = self();
+              answer();
+              wait_for(request_);
+            });
+            holder.join();
+            answer();
+          }
+        }) {}
+
+  /// Lets the next thread have the word, or the one that has it end.
+  void change() {
+    ASSERT_EQ(::write(request_[1], "x", 1), 1);
+    wait_for(answer_);
+  }
+
+ private:
+  using Pipe = std::array<int, 2>;
+  static Pipe make_pipe() {
+    Pipe ends{};
+    EXPECT_EQ(::pipe2(ends.data(), O_CLOEXEC), 0);
+    return ends;
+  }
+  static void wait_for(const Pipe& ends) {
+    char byte = 0;
+    EXPECT_EQ(::read(ends[0], &byte, 1), 1);
+  }
+  void answer() const { EXPECT_EQ(::write(answer_[1], "x", 1), 1); }
+
+  Pipe request_ = make_pipe();
+  Pipe answer_ = make_pipe();
+  Child child_;
+};
+
+// Whoever looks is stopped between any two of its instructions, and finds another state then.
+TEST_F(IdentityTest, AProcessLivesWhileItsLifeWordGoesFromThreadToThread) {
+  ThreadByThread living(board_.serial);
+  living.change();
+  constexpr int kSteps = 1000;
+  std::mt19937 random(1);
+  for (int i = 0; i < test::rounds(60, 1000); ++i) {
+    test::TracedProcess looks([] { self(); }, [&] { board_.looked_dead = dead(board_.serial); });
+    // As long as it does not read what the system says, which takes thousands of steps.
+    for (int steps = 0; steps < kSteps; ++steps) {
+      if (random() % 8 == 0) living.change();
+      if (looks.step() != test::TracedProcess::State::kStopped) break;
+    }
+    ASSERT_FALSE(board_.looked_dead) << "at the look " << i;
+  }
+}
+
+}  // namespace
+}  // namespace multiprocessing::memory
