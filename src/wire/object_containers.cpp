@@ -33,16 +33,23 @@ void remove_holes(std::vector<Element>& elements, const std::vector<std::size_t>
 
 }  // namespace
 
-template <class Same> std::size_t HashIndex::find(std::size_t hash, const Same& same) const {
+template <class Same>
+std::size_t HashIndex::find(std::size_t hash, const Same& same, HashCost& cost) const {
+  const auto is_at = [&](std::size_t position) {
+    if (hashes_[position] != hash) return false;
+    if (same(position)) return true;
+    ++cost.clashes;
+    return false;
+  };
   if (slots_.empty()) {
     for (std::size_t i = 0; i < hashes_.size(); ++i)
-      if (hashes_[i] == hash && same(i)) return i;
+      if (is_at(i)) return i;
     return kNowhere;
   }
   std::size_t slot = first_slot(hash, slots_.size());
   for (; slots_[slot] != 0; slot = (slot + 1) & (slots_.size() - 1)) {
-    const std::size_t position = slots_[slot] - 1;
-    if (hashes_[position] == hash && same(position)) return position;
+    ++cost.probes;
+    if (is_at(slots_[slot] - 1)) return slots_[slot] - 1;
   }
   return kNowhere;
 }
@@ -107,19 +114,22 @@ ObjectDict::const_iterator ObjectDict::end() const noexcept {
   return {items_.data() + items_.size(), end, end};
 }
 
-std::size_t ObjectDict::position(const Object& key, std::size_t hash) const {
-  return index_.find(hash, [&](std::size_t i) { return equal(items_[i].first, key, 0); });
+std::size_t ObjectDict::position(const Object& key, std::size_t hash, HashCost& cost) const {
+  return index_.find(
+      hash, [&](std::size_t i) { return equal(items_[i].first, key, 0); }, cost);
 }
 
 const Object* ObjectDict::find(const Object& key) const { return find(key, key.hash()); }
 
 const Object* ObjectDict::find(const Object& key, std::size_t hash) const {
-  const std::size_t at = position(key, hash);
+  HashCost cost;
+  const std::size_t at = position(key, hash, cost);
   return at == HashIndex::kNowhere ? nullptr : &items_[at].second;
 }
 
 Object* ObjectDict::find(const Object& key) {
-  const std::size_t at = position(key, key.hash());
+  HashCost cost;
+  const std::size_t at = position(key, key.hash(), cost);
   return at == HashIndex::kNowhere ? nullptr : &items_[at].second;
 }
 
@@ -129,8 +139,13 @@ const Object& ObjectDict::at(const Object& key) const {
 }
 
 Object& ObjectDict::insert_or_assign(Object key, Object value) {
+  HashCost cost;
+  return insert_or_assign(std::move(key), std::move(value), cost);
+}
+
+Object& ObjectDict::insert_or_assign(Object key, Object value, HashCost& cost) {
   const std::size_t hash = key.hash();
-  const std::size_t at = position(key, hash);
+  const std::size_t at = position(key, hash, cost);
   if (at != HashIndex::kNowhere) return items_[at].second = std::move(value);
   items_.emplace_back(std::move(key), std::move(value));
   try {
@@ -143,7 +158,8 @@ Object& ObjectDict::insert_or_assign(Object key, Object value) {
 }
 
 bool ObjectDict::erase(const Object& key) {
-  const std::size_t at = position(key, key.hash());
+  HashCost cost;
+  const std::size_t at = position(key, key.hash(), cost);
   if (at == HashIndex::kNowhere) return false;
   index_.erase(at);
   items_[at] = {};
@@ -179,19 +195,26 @@ ObjectSet::const_iterator ObjectSet::end() const noexcept {
   return {items_.data() + items_.size(), end, end};
 }
 
-std::size_t ObjectSet::position(const Object& value, std::size_t hash) const {
-  return index_.find(hash, [&](std::size_t i) { return equal(items_[i], value, 0); });
+std::size_t ObjectSet::position(const Object& value, std::size_t hash, HashCost& cost) const {
+  return index_.find(
+      hash, [&](std::size_t i) { return equal(items_[i], value, 0); }, cost);
 }
 
 bool ObjectSet::contains(const Object& value) const { return contains(value, value.hash()); }
 
 bool ObjectSet::contains(const Object& value, std::size_t hash) const {
-  return position(value, hash) != HashIndex::kNowhere;
+  HashCost cost;
+  return position(value, hash, cost) != HashIndex::kNowhere;
 }
 
 bool ObjectSet::insert(Object value) {
+  HashCost cost;
+  return insert(std::move(value), cost);
+}
+
+bool ObjectSet::insert(Object value, HashCost& cost) {
   const std::size_t hash = value.hash();
-  if (position(value, hash) != HashIndex::kNowhere) return false;
+  if (position(value, hash, cost) != HashIndex::kNowhere) return false;
   items_.push_back(std::move(value));
   try {
     index_.append(hash);
@@ -203,7 +226,8 @@ bool ObjectSet::insert(Object value) {
 }
 
 bool ObjectSet::erase(const Object& value) {
-  const std::size_t at = position(value, value.hash());
+  HashCost cost;
+  const std::size_t at = position(value, value.hash(), cost);
   if (at == HashIndex::kNowhere) return false;
   index_.erase(at);
   items_[at] = {};

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "wire/utf8.hpp"
 
+#include <cstdint>
+#include <cstring>
+
 namespace multiprocessing::wire {
 namespace {
 
@@ -35,6 +38,23 @@ char32_t take_character(std::string_view& text) {
   }
   text.remove_prefix(length);
   return c;
+}
+
+std::size_t find_invalid(std::string_view text) {
+  std::string_view rest = text;
+  while (!rest.empty()) {
+    // Eight characters of ASCII at once.
+    std::uint64_t word = 0;
+    while (rest.size() >= sizeof word &&
+           (std::memcpy(&word, rest.data(), sizeof word), (word & 0x8080808080808080U) == 0))
+      rest.remove_prefix(sizeof word);
+    if (rest.empty()) break;
+    const bool ascii = static_cast<unsigned char>(rest.front()) < 0x80;
+    const std::size_t before = rest.size();
+    static_cast<void>(take_character(rest));
+    if (!ascii && before - rest.size() == 1) return text.size() - before;
+  }
+  return text.size();
 }
 
 std::size_t count_characters(std::string_view text) {

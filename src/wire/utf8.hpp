@@ -11,6 +11,9 @@ namespace multiprocessing::wire {
 /// three bytes of a surrogate are that surrogate.
 [[nodiscard]] char32_t take_character(std::string_view& text);
 
+/// Where the first byte stands that belongs to no valid sequence; text.size() if there is none.
+[[nodiscard]] std::size_t find_invalid(std::string_view text);
+
 /// How many there are.
 [[nodiscard]] std::size_t count_characters(std::string_view text);
 

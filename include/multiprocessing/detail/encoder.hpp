@@ -50,6 +50,13 @@ class Encoder {
     write(&value, sizeof value);
   }
 
+  /// Room for `n` bytes or more behind what was written; advance() says how many were put there.
+  [[nodiscard]] std::span<std::byte> room_for(std::size_t n) {
+    if (n > room()) grow(n);
+    return {cursor_, end_};
+  }
+  void advance(std::size_t n) noexcept { cursor_ += n; }
+
   /// How many elements follow.
   void write_length(std::uint64_t n) {
     if (n < 0xff) return put(static_cast<std::uint8_t>(n));

@@ -39,6 +39,20 @@ class ObjectAccess {
     std::memcpy(&value, o.bits_.data + Object::Bits::kNumberAt, sizeof value);
     return value;
   }
+  /// Whether a str or bytes lies in the Object itself; then, up to kShortMax bytes can be read
+  /// from where it begins, and those behind its end are zero.
+  static constexpr std::size_t kShortMax = sizeof(Object::Bits::data);
+  static bool is_short(const Object& o) noexcept { return !o.is_shared(); }
+  static std::string_view short_text(const Object& o) noexcept {
+    return {o.bits_.data, o.bits_.length};
+  }
+  /// Of such a text.
+  static bool is_ascii(std::string_view short_text) noexcept {
+    std::uint64_t words[2] = {};
+    std::memcpy(words, short_text.data(), kShortMax);
+    return ((words[0] | words[1]) & 0x8080808080808080U) == 0;
+  }
+
   /// The characters of a str, the bytes of bytes; valid as long as `o` is not changed.
   static std::string_view text(const Object& o) noexcept;
   /// The same; `room` takes what does not lie in memory like this.
@@ -54,6 +68,14 @@ class ObjectAccess {
   static Object::List& own_list(Object& o);  // of a list or tuple
   static Object::Dict& own_dict(Object& o);
   static Object::Set& own_set(Object& o);
+
+  /// As their own members do, and adds to `cost`.
+  static void insert(Object::Dict& dict, Object key, Object value, HashCost& cost) {
+    dict.insert_or_assign(std::move(key), std::move(value), cost);
+  }
+  static void insert(Object::Set& set, Object value, HashCost& cost) {
+    set.insert(std::move(value), cost);
+  }
 
   /// A list as a tuple and a set as a frozenset, down to the leaves.
   static Object as_key(Object o);

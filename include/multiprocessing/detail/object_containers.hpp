@@ -18,6 +18,12 @@ class ObjectTuple : public std::vector<Object> {
   using std::vector<Object>::vector;
 };
 
+/// What it took to find places for keys: for who takes them from strangers.
+struct HashCost {
+  std::size_t probes = 0;
+  std::size_t clashes = 0;  // keys that have the same hash and are not equal
+};
+
 /// Finds the positions of hashed elements that somebody else keeps in a vector. An erased element
 /// leaves a hole, so that the others keep their position and order.
 class HashIndex {
@@ -31,8 +37,9 @@ class HashIndex {
   /// The hash for each position; kHole where nothing is.
   [[nodiscard]] const std::vector<std::size_t>& hashes() const noexcept { return hashes_; }
 
-  /// The position with this hash for which `same(position)` holds, or kNowhere.
-  template <class Same> [[nodiscard]] std::size_t find(std::size_t hash, const Same& same) const;
+  /// The position with this hash for which `same(position)` holds, or kNowhere. Adds to `cost`.
+  template <class Same>
+  [[nodiscard]] std::size_t find(std::size_t hash, const Same& same, HashCost& cost) const;
 
   /// Adds a position at the end.
   void append(std::size_t hash);
@@ -134,7 +141,8 @@ class ObjectDict {
 
  private:
   friend class ObjectAccess;
-  [[nodiscard]] std::size_t position(const Object& key, std::size_t hash) const;
+  [[nodiscard]] std::size_t position(const Object& key, std::size_t hash, HashCost& cost) const;
+  Object& insert_or_assign(Object key, Object value, HashCost& cost);
 
   HashIndex index_;
   std::vector<value_type> items_;  // by position; None: None in a hole
@@ -165,7 +173,8 @@ class ObjectSet {
 
  private:
   friend class ObjectAccess;
-  [[nodiscard]] std::size_t position(const Object& value, std::size_t hash) const;
+  [[nodiscard]] std::size_t position(const Object& value, std::size_t hash, HashCost& cost) const;
+  bool insert(Object value, HashCost& cost);
 
   HashIndex index_;
   std::vector<Object> items_;  // by position; None in a hole

@@ -1,0 +1,348 @@
+// SPDX-License-Identifier: BSL-1.0
+// The pickle machine, as far as plain data needs it.
+#include <fmt/format.h>
+
+#include <iterator>
+#include <multiprocessing/detail/pickle.hpp>
+#include <multiprocessing/errors.hpp>
+#include <optional>
+
+#include "wire/pickle_callables.hpp"
+#include "wire/pickle_opcodes.hpp"
+#include "wire/pickle_stack.hpp"
+#include "wire/utf8.hpp"
+
+namespace multiprocessing::wire {
+
+using detail::HashCost;
+using detail::ObjectAccess;
+using detail::ObjectKind;
+
+namespace {
+
+class PickleReader {
+ public:
+  explicit PickleReader(std::span<const std::byte> bytes) : in_(bytes), stack_(in_) {}
+
+  Object read() {
+    if (in_.take<std::uint8_t>() != kProto)
+      in_.fail("it does not begin as one of protocol 2 or later does");
+    read_protocol();
+    for (;;) {
+      const auto op = in_.take<std::uint8_t>();
+      if (op == kStop) break;
+      if (!read_atom(op) && !read_memo(op) && !read_container(op)) read_rest(op);
+    }
+    if (in_.remaining() != 0)
+      in_.fail(fmt::format("{} bytes follow behind its end", in_.remaining()));
+    return stack_.result();
+  }
+
+ private:
+  using Keys = PickleStack::Keys;
+  using Traits = PickleStack::Traits;
+
+  bool read_atom(std::uint8_t op) {
+    switch (op) {
+      case kNone:
+        stack_.push(Object());
+        return true;
+      case kNewTrue:
+        stack_.push(ObjectAccess::make(true));
+        return true;
+      case kNewFalse:
+        stack_.push(ObjectAccess::make(false));
+        return true;
+      case kBinInt:
+        stack_.push(ObjectAccess::make(std::int64_t{in_.take<std::int32_t>()}));
+        return true;
+      case kBinInt1:
+        stack_.push(ObjectAccess::make(std::int64_t{in_.take<std::uint8_t>()}));
+        return true;
+      case kBinInt2:
+        stack_.push(ObjectAccess::make(std::int64_t{in_.take<std::uint16_t>()}));
+        return true;
+      case kLong1:
+        push_long(in_.take(in_.take<std::uint8_t>()));
+        return true;
+      case kLong4:
+        push_long(in_.take(in_.take<std::uint32_t>()));
+        return true;
+      case kBinFloat:
+        stack_.push(ObjectAccess::make(
+            std::bit_cast<double>(__builtin_bswap64(in_.take<std::uint64_t>()))));
+        return true;
+      case kShortBinUnicode:
+        push_text(in_.take(in_.take<std::uint8_t>()));
+        return true;
+      case kBinUnicode:
+        push_text(in_.take(in_.take<std::uint32_t>()));
+        return true;
+      case kBinUnicode8:
+        push_text(in_.take(in_.take<std::uint64_t>()));
+        return true;
+      case kShortBinBytes:
+        push_bytes(in_.take(in_.take<std::uint8_t>()));
+        return true;
+      case kBinBytes:
+        push_bytes(in_.take(in_.take<std::uint32_t>()));
+        return true;
+      case kBinBytes8:
+      case kByteArray8:
+        push_bytes(in_.take(in_.take<std::uint64_t>()));
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  bool read_memo(std::uint8_t op) {
+    switch (op) {
+      case kMemoize:
+        stack_.memorise();
+        return true;
+      case kBinPut:
+        stack_.memorise(in_.take<std::uint8_t>());
+        return true;
+      case kLongBinPut:
+        stack_.memorise(in_.take<std::uint32_t>());
+        return true;
+      case kBinGet:
+        stack_.recall(in_.take<std::uint8_t>());
+        return true;
+      case kLongBinGet:
+        stack_.recall(in_.take<std::uint32_t>());
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  bool read_container(std::uint8_t op) {
+    switch (op) {
+      case kMark:
+        stack_.mark();
+        return true;
+      case kEmptyList:
+        stack_.push(ObjectAccess::make(Object::List()), {.depth = 1});
+        return true;
+      case kEmptyTuple:
+        stack_.push(ObjectAccess::make(Object::Tuple()), {.depth = 1});
+        return true;
+      case kEmptyDict:
+        stack_.push(ObjectAccess::make(Object::Dict()), {.depth = 1});
+        return true;
+      case kEmptySet:
+        stack_.push(ObjectAccess::make(Object::Set()), {.depth = 1});
+        return true;
+      case kAppend:
+        append(stack_.last(1));
+        return true;
+      case kAppends:
+        append(stack_.pop_mark());
+        return true;
+      case kTuple1:
+      case kTuple2:
+      case kTuple3:
+        make_tuple(stack_.last(op - kTuple1 + std::size_t{1}));
+        return true;
+      case kTuple:
+        make_tuple(stack_.pop_mark());
+        return true;
+      case kSetItem:
+        set_items(stack_.last(2));
+        return true;
+      case kSetItems:
+        set_items(stack_.pop_mark());
+        return true;
+      case kAddItems:
+        add_items(stack_.pop_mark());
+        return true;
+      case kFrozenSet:
+        make_frozenset(stack_.pop_mark());
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  void read_rest(std::uint8_t op) {
+    switch (op) {
+      case kProto:
+        return read_protocol();
+      case kFrame:
+        if (const auto n = in_.take<std::uint64_t>(); n > in_.remaining())
+          in_.fail(
+              fmt::format("a frame of {} bytes is announced, {} are left", n, in_.remaining()));
+        return;
+      case kGlobal: {
+        const std::string_view module = in_.take_line();
+        return push_callable(module, in_.take_line());
+      }
+      case kStackGlobal:
+        return read_stack_global();
+      case kReduce:
+        return reduce();
+      default:
+        fail_refused(op);
+    }
+  }
+
+  void read_protocol() {
+    const auto protocol = in_.take<std::uint8_t>();
+    if (protocol < 2 || protocol > 5)
+      in_.fail(fmt::format("it is of protocol {}; send one of 2 to 5", protocol));
+  }
+
+  // Two's complement of any length.
+  void push_long(std::string_view bytes) {
+    const auto at = [&](std::size_t i) { return static_cast<unsigned char>(bytes[i]); };
+    const bool negative = !bytes.empty() && at(bytes.size() - 1) >= 0x80;
+    std::uint64_t value = negative ? ~std::uint64_t{0} : 0;
+    bool fits = true;
+    for (std::size_t i = 0; i < bytes.size(); ++i) {
+      if (i < sizeof value)
+        value = (value & ~(std::uint64_t{0xff} << 8 * i)) | std::uint64_t{at(i)} << 8 * i;
+      else
+        fits = fits && at(i) == (negative ? 0xff : 0);
+    }
+    const auto number = static_cast<std::int64_t>(value);
+    if (!fits || (number < 0) != negative)
+      in_.fail("it holds an int of more than 64 bits; send it as a str");
+    stack_.push(ObjectAccess::make(number));
+  }
+
+  void push_text(std::string_view text) {
+    if (const std::size_t bad = find_invalid(text); bad != text.size())
+      in_.fail(fmt::format("a str is not UTF-8 from its byte {} on", bad));
+    stack_.push_text(ObjectAccess::make_text(text), text.size());
+  }
+
+  void push_bytes(std::string_view bytes) { stack_.push_text(Object::bytes(bytes), bytes.size()); }
+
+  void append(std::size_t from) {
+    const Traits added = stack_.settle(from, Keys::kNone);
+    auto& list = ObjectAccess::own_list(stack_.changed(from, ObjectKind::kList, added));
+    list.insert(list.end(), std::make_move_iterator(stack_.begin(from)),
+                std::make_move_iterator(stack_.end()));
+    stack_.drop(from);
+  }
+
+  void make_tuple(std::size_t from) {
+    const Traits traits = stack_.settle(from, Keys::kNone);
+    Object::Tuple items(std::make_move_iterator(stack_.begin(from)),
+                        std::make_move_iterator(stack_.end()));
+    stack_.drop(from);
+    stack_.push(ObjectAccess::make(std::move(items)), traits);
+  }
+
+  void set_items(std::size_t from) {
+    const Traits added = stack_.settle(from, Keys::kEverySecond);
+    auto& dict = ObjectAccess::own_dict(stack_.changed(from, ObjectKind::kDict, added));
+    const auto n = static_cast<std::size_t>(stack_.end() - stack_.begin(from));
+    if (n % 2 != 0) in_.fail("a key of a dict has no value");
+    if (dict.empty()) dict.reserve(n / 2);
+    with_keys([&](HashCost& cost) {
+      for (Object* key = stack_.begin(from); key != stack_.end(); key += 2) {
+        ObjectAccess::insert(dict, std::move(key[0]), std::move(key[1]), cost);
+        charge(cost);
+      }
+    });
+    stack_.drop(from);
+  }
+
+  void add_items(std::size_t from) {
+    const Traits added = stack_.settle(from, Keys::kAll);
+    auto& set = ObjectAccess::own_set(stack_.changed(from, ObjectKind::kSet, added));
+    insert(set, stack_.begin(from), stack_.end());
+    stack_.drop(from);
+  }
+
+  void make_frozenset(std::size_t from) {
+    const Traits traits = stack_.settle(from, Keys::kAll);
+    Object::FrozenSet set;
+    insert(set, stack_.begin(from), stack_.end());
+    stack_.drop(from);
+    stack_.push(ObjectAccess::make(std::move(set)), traits);
+  }
+
+  void insert(Object::Set& set, Object* from, Object* to) {
+    if (set.empty()) set.reserve(static_cast<std::size_t>(to - from));
+    with_keys([&](HashCost& cost) {
+      for (; from != to; ++from) {
+        ObjectAccess::insert(set, std::move(*from), cost);
+        charge(cost);
+      }
+    });
+  }
+
+  // What cannot be hashed was never a key.
+  template <class F> void with_keys(const F& f) {
+    HashCost cost;
+    try {
+      f(cost);
+    } catch (const TypeError& error) {
+      in_.fail(error.what());
+    }
+  }
+
+  // Now, not when all is done: it is the next key that may take too long.
+  void charge(HashCost& cost) { stack_.charge(std::exchange(cost, {})); }
+
+  void read_stack_global() {
+    const std::size_t from = stack_.last(2);
+    stack_.settle(from, Keys::kNone);
+    const Object* const names = stack_.begin(from);
+    if (names[0].kind() != ObjectKind::kStr || names[1].kind() != ObjectKind::kStr)
+      in_.fail("a name is no str");
+    const Object module = names[0];
+    const Object name = names[1];
+    stack_.drop(from);
+    push_callable(ObjectAccess::text(module), ObjectAccess::text(name));
+  }
+
+  void push_callable(std::string_view module, std::string_view name) {
+    stack_.push(Object(), {.callable = find_callable(in_, module, name)});
+  }
+
+  // A call of what find_callable knows. It is data as well: nothing is called.
+  void reduce() {
+    const std::size_t from = stack_.last(2);
+    Traits traits = stack_.settle(from + 1, Keys::kNone);
+    const PickleCallable callable = stack_.take_callable(from);
+    const Object arguments = *stack_.begin(from + 1);
+    stack_.drop(from);
+    if (arguments.kind() != ObjectKind::kTuple) in_.fail("the arguments of a call are no tuple");
+    Object argument = argument_of(in_, callable, ObjectAccess::list(arguments));
+    if (callable != PickleCallable::kSet && callable != PickleCallable::kFrozenSet)
+      return push_bytes(ObjectAccess::text(argument));
+    // The tuple and the list are gone, and the set is what they enclosed.
+    traits.depth = static_cast<std::uint16_t>(traits.depth - 2);
+    stack_.charge(traits.weight);
+    Object::List items = ObjectAccess::list(argument);
+    Object::Set set;
+    insert(set, items.data(), items.data() + items.size());
+    stack_.push(callable == PickleCallable::kSet
+                    ? ObjectAccess::make(std::move(set))
+                    : ObjectAccess::make(Object::FrozenSet(std::move(set))),
+                traits);
+  }
+
+  [[noreturn]] void fail_refused(std::uint8_t op) {
+    const char* const name = refused_op_name(op);
+    if (name == nullptr) in_.fail(fmt::format("there is no operation {:#04x}", op));
+    in_.fail(fmt::format("it has the operation {}, which plain data does not need", name));
+  }
+
+  PickleInput in_;
+  PickleStack stack_;
+};
+
+}  // namespace
+}  // namespace multiprocessing::wire
+
+namespace multiprocessing::detail {
+
+Object decode_pickle(std::span<const std::byte> bytes) { return wire::PickleReader(bytes).read(); }
+
+}  // namespace multiprocessing::detail
