@@ -12,12 +12,13 @@ install(EXPORT multiprocessing-targets NAMESPACE multiprocessing:: DESTINATION $
 # A static library's users link what it is built on themselves; a shared one brings it along.
 get_target_property(library_type multiprocessing TYPE)
 if(library_type STREQUAL "STATIC_LIBRARY")
-  set(pc_requires "fmt, spdlog")
+  set(pc_requires "fmt, spdlog, libcrypto")
   set(pc_requires_private "")
-  set(private_dependencies "find_dependency(spdlog 1.10)")
+  set(private_dependencies
+      "find_dependency(spdlog 1.10)\nfind_dependency(OpenSSL 3.0 COMPONENTS Crypto)")
 else()
   set(pc_requires "fmt")
-  set(pc_requires_private "spdlog")
+  set(pc_requires_private "spdlog, libcrypto")
   set(private_dependencies "")
 endif()
 configure_package_config_file(cmake/multiprocessing-config.cmake.in multiprocessing-config.cmake

@@ -35,6 +35,8 @@
 
 namespace multiprocessing {
 
+class Listener;
+
 namespace detail {
 class ConnectionCore;
 
@@ -182,11 +184,12 @@ inline std::pair<Connection, Connection> Pipe() { return detail::make_pipe(true)
 
 namespace connection {
 
-/// Something to wait for: a Connection or a descriptor (a sentinel, a socket). Compares equal to
-/// what it was made of.
+/// Something to wait for: a Connection, a Listener or a descriptor (a sentinel, a socket). Compares
+/// equal to what it was made of.
 class Waitable {
  public:
   Waitable(Connection connection) : connection_(std::move(connection)) {}
+  Waitable(const Listener& listener);
   Waitable(int fd) noexcept : fd_(fd) {}
 
   /// THROWS: std::system_error (EBADF) for a closed Connection, ValueError for a negative number.
@@ -199,19 +202,21 @@ class Waitable {
   }
 
   friend bool operator==(const Waitable& a, const Waitable& b) noexcept {
-    return a.connection_ == b.connection_ && a.fd_ == b.fd_;
+    return a.connection_ == b.connection_ && a.other_ == b.other_ && a.fd_ == b.fd_;
   }
 
  private:
   std::optional<Connection> connection_;
+  std::shared_ptr<void> other_;  // what else there is to wait for
+  int (*fileno_of_)(void* other) = nullptr;
   int fd_ = -1;
 };
 
 /// Waits until one of them is ready, and says which are, in their order; none when the time is
-/// over. Ready: a message or the end of the stream can be received, a process has ended, a
-/// descriptor can be read or is not open; an end for sending only: nobody receives any more.
-/// THROWS: std::system_error (EBADF) for a closed Connection, KeyError for one that is named twice.
-/// Python: `connection.wait`.
+/// over. Ready: a message or the end of the stream can be received, somebody waits to be accepted,
+/// a process has ended, a descriptor can be read or is not open; an end for sending only: nobody
+/// receives any more. THROWS: std::system_error (EBADF) for what is closed, KeyError for one that
+/// is named twice. Python: `connection.wait`.
 [[nodiscard]] std::vector<Waitable> wait(std::initializer_list<Waitable> objects,
                                          Timeout timeout = forever);
 [[nodiscard]] std::vector<Connection> wait(std::initializer_list<Connection> objects,
@@ -248,3 +253,6 @@ template <> struct std::hash<multiprocessing::Connection> {
     return std::hash<const void*>()(c.core_.get());
   }
 };
+
+// Needs Connection: below it.
+#include <multiprocessing/listener.hpp>

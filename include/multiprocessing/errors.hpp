@@ -47,7 +47,7 @@ class AuthenticationError : public ProcessError {
   using ProcessError::ProcessError;
 };
 
-/// The result of a pool or a future was not there in time.
+/// The result of a pool or a future, or the other side of a connection, was not there in time.
 class TimeoutError : public ProcessError {
  public:
   using ProcessError::ProcessError;

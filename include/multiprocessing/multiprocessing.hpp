@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
 // Everything: `#include <multiprocessing/multiprocessing.hpp>`, `namespace mp = multiprocessing;`.
 #pragma once
+#include <multiprocessing/address.hpp>
 #include <multiprocessing/connection.hpp>
 #include <multiprocessing/context.hpp>
 #include <multiprocessing/errors.hpp>
+#include <multiprocessing/listener.hpp>
 #include <multiprocessing/log.hpp>
 #include <multiprocessing/memory.hpp>
 #include <multiprocessing/object.hpp>

@@ -48,8 +48,9 @@ Connection Traveller<Connection>::decode(Decoder& decoder) {
   Handle pipe = decoder.read_handle();
   os::Fd fd(decoder.read_descriptor());
   if ((bits & 3U) == static_cast<unsigned>(Way::kStream)) {
+    const connection::StreamOptions options{decoder.take<std::uint64_t>()};
     return ConnectionCore::connection(
-        std::make_shared<connection::StreamEnd>(std::move(fd), readable, writable));
+        std::make_shared<connection::StreamEnd>(std::move(fd), options, readable, writable));
   }
   if (!pipe) throw ValueError("Connection: this is no message of a Connection");
   return ConnectionCore::connection(
@@ -107,7 +108,8 @@ Connection::Connection(int fd, bool readable, bool writable) {
   if (type != SOCK_STREAM) {
     throw ValueError(fmt::format("Connection: descriptor {} is no stream socket", fd));
   }
-  core_ = std::make_shared<connection::StreamEnd>(std::move(owned), readable, writable);
+  core_ = std::make_shared<connection::StreamEnd>(std::move(owned), connection::StreamOptions{},
+                                                  readable, writable);
 }
 
 void Connection::send_message(detail::Fingerprint type, const detail::Encoder& encoder) {

@@ -112,6 +112,12 @@ void StreamEnd::receive_on(int fd, detail::Incoming& message, std::optional<std:
   const std::lock_guard turn(receiving_);
   const std::uint64_t length = receive_length(fd);
   if (limit && length > *limit) refuse(length, *limit);
+  if (length > options_.max_message_bytes) {
+    end_reading();
+    fail(EMSGSIZE, fmt::format("recv: bad message length: the next message has {} bytes, and "
+                               "max_message_bytes is {}; this end cannot be read any more",
+                               length, options_.max_message_bytes));
+  }
   try {
     receive_payload(fd, length, message);
   } catch (const std::exception&) {
@@ -125,6 +131,7 @@ void StreamEnd::travel(detail::Encoder& encoder) {
   encoder.put(way_bits(Way::kStream, readable(), writable()));
   encoder.write_handle({});
   encoder.write_descriptor(fileno());
+  encoder.put(options_.max_message_bytes);
 }
 
 }  // namespace multiprocessing::connection

@@ -9,13 +9,20 @@
 // Threads of one process take turns frame by frame. Processes that share the socket have to do so
 // themselves, as in Python.
 #pragma once
+#include <multiprocessing/listener.hpp>
+
 #include "connection/core.hpp"
 
 namespace multiprocessing::connection {
 
+struct StreamOptions {
+  std::uint64_t max_message_bytes = kAnyLength;  ///< what announces more ends the reading
+};
+
 class StreamEnd final : public detail::ConnectionCore {
  public:
-  using ConnectionCore::ConnectionCore;
+  StreamEnd(os::Fd fd, StreamOptions options, bool may_read = true, bool may_write = true) noexcept
+      : ConnectionCore(std::move(fd), may_read, may_write), options_(options) {}
 
   void travel(detail::Encoder& encoder) override;
 
@@ -28,6 +35,7 @@ class StreamEnd final : public detail::ConnectionCore {
   void receive_exactly(int fd, std::span<std::byte> into, std::uint64_t before,
                        std::uint64_t total);
 
+  const StreamOptions options_;
   os::ForkMutex sending_;    // held for one frame
   os::ForkMutex receiving_;  // held for one frame
 };

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 // A Connection in a message.
 //
-// connection := way:u8 pipe:handle end:fd      way: Way, 4 readable, 8 writable
+// connection := way:u8 pipe:handle end:fd options      way: Way, 4 readable, 8 writable
+// options    := max_message_bytes:u64                  of a stream; a Pipe has none
 #pragma once
 #include <cstdint>
 

@@ -28,6 +28,7 @@ bool has_message(const Waitable& object) {
 
 int Waitable::fileno() const {
   if (connection_) return connection_->fileno();
+  if (other_ != nullptr) return fileno_of_(other_.get());
   if (fd_ < 0) {
     throw ValueError(
         fmt::format("connection::wait: {} is no descriptor that can be waited for", fd_));
