@@ -88,6 +88,24 @@ template <class Visit> void visit_modules(Visit visit) {
       &walk);
 }
 
+struct Program {
+  std::uint64_t base = 0;
+  std::string build_id;
+};
+
+// It stays as it is, and is what is asked for mostly.
+const Program& program() {
+  static const Program instance = [] {
+    Program result;
+    visit_modules([&](const Module& module) {
+      result = {module.info->dlpi_addr, build_id_of(module)};
+      return true;
+    });
+    return result;
+  }();
+  return instance;
+}
+
 std::optional<std::uint64_t> base_of_module(const CodeName& name) {
   std::optional<std::uint64_t> base;
   visit_modules([&](const Module& module) {
@@ -125,7 +143,12 @@ CodeName name_code(const void* address) {
       address));
 }
 
+void remember_program() { static_cast<void>(program()); }
+
 const void* find_code(const CodeName& name) {
+  if (name.module.empty() && !name.build_id.empty() && name.build_id == program().build_id) {
+    return reinterpret_cast<const void*>(program().base + name.offset);
+  }
   std::optional<std::uint64_t> base = base_of_module(name);
   if (!base && !name.module.empty()) {
     // It stays loaded: its functions are about to be called.

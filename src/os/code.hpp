@@ -21,4 +21,7 @@ struct CodeName {
 /// the module is not to be found, or is another build than the sender's.
 [[nodiscard]] const void* find_code(const CodeName& name);
 
+/// Has this process's forked children find code of the program without looking for it.
+void remember_program();
+
 }  // namespace multiprocessing::os

@@ -59,7 +59,6 @@ void enter_child(Core& core, std::shared_ptr<Core> parent, ExitRecord& record) n
 
 void run_child(Process& process, const Core& core) noexcept {
   // The child has this one thread: the core can be read without the lock.
-  os::detach_stdin();
   os::set_title(core.name);
   memory::set_own_name(core.name);
   if (core.daemon) end_with_parent(parent()->parent);

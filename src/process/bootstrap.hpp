@@ -8,14 +8,20 @@
 
 namespace multiprocessing::process {
 
+struct ServedRequest;
+
 /// Makes this process the child that `core` describes, with `record` to leave its report in.
 void enter_child(Core& core, std::shared_ptr<Core> parent, ExitRecord& record) noexcept;
 
 /// In a fresh image: learns over `channel` from `parent` what it is for, does it and leaves. What
 /// cannot be read is reported on standard error, with exit code 1.
-[[noreturn]] void run_fresh_child(int channel, memory::Serial parent) noexcept;
+[[noreturn]] void run_spawned_child(int channel, memory::Serial parent) noexcept;
 
-/// Does what the child is for and leaves. `core` is that of `process`.
+/// The same for a child of a fork server, which `request` tells what it is for.
+[[noreturn]] void run_served_child(ServedRequest& request, memory::Serial parent) noexcept;
+
+/// Does what the child is for and leaves. `core` is that of `process`. REQUIRES: standard input is
+/// detached.
 [[noreturn]] void run_child(Process& process, const Core& core) noexcept;
 
 /// Ends a child in order: its own children, its streams, what it shares. Any thread may call it.

@@ -9,6 +9,10 @@ namespace multiprocessing::process {
 
 constexpr int kUnknown = 255;  // as Python reports a child whose status nobody has
 
+bool Child::await_end(const os::Deadline& deadline) {
+  return os::wait_readable(pidfd().get(), deadline);
+}
+
 // A debugger holds it, or another thread is just taking it.
 void Child::await_status(const os::Deadline& /*deadline*/) {
   const timespec pause{0, 1'000'000};

@@ -33,6 +33,9 @@ class Child {
   /// Takes the status once it has ended, at most once; never blocks. Called under the process lock.
   virtual std::optional<Ending> poll() = 0;
 
+  /// Sleeps until it has ended; false: the deadline passed first.
+  virtual bool await_end(const os::Deadline& deadline);
+
   /// It has ended, and yet poll() has no status: sleeps a while, or until there may be one.
   virtual void await_status(const os::Deadline& deadline);
 

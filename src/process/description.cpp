@@ -5,6 +5,8 @@
 #include <multiprocessing/detail/callable.hpp>
 #include <typeinfo>
 
+#include "os/stdio.hpp"
+#include "os/thread.hpp"
 #include "process/start_method.hpp"
 #include "process/tree.hpp"
 
@@ -37,9 +39,8 @@ std::shared_ptr<Core> core_of(Person person) {
 
 }  // namespace
 
-void encode_description(detail::Encoder& encoder, const Process& process, const Core& core,
-                        const Core& parent, const RecordHandle& record,
-                        const std::optional<Surroundings>& surroundings) {
+void encode_description(detail::Encoder& encoder, const Process& process, const Core& core) {
+  const std::shared_ptr<Core> parent = image_for_children();
   encode(encoder, person_of(core));
   std::shared_ptr<detail::Target> target;
   std::vector<std::byte> authkey;
@@ -49,21 +50,18 @@ void encode_description(detail::Encoder& encoder, const Process& process, const 
     target = core.target;
   }
   encode(encoder, authkey);
-  encode(encoder, person_of(parent));
-  encoder.put(static_cast<std::int32_t>(parent.parent.pid));
+  encode(encoder, person_of(*parent));
+  encoder.put(static_cast<std::int32_t>(parent->parent.pid));
   const LogState log = log_state();
   encode(encoder, log.to_stderr);
   encode(encoder, log.level);
   encode(encoder, std::string(default_launcher().method()));
-  encoder.put(record.page_offset());
-  encoder.put(record.offset());
-  encode(encoder, surroundings.has_value());
-  if (surroundings) encode_surroundings(encoder, *surroundings);
   const bool is_subclass = typeid(process) != typeid(Process);
   encode(encoder, is_subclass);
   if (is_subclass) Access::encode_subclass(process, encoder);
   encode(encoder, target != nullptr);
   if (target != nullptr) target->encode(encoder);
+  os::flush_standard_streams(os::program_threads() == 1);
 }
 
 Description::Description(detail::Decoder& decoder, memory::Serial parent_serial)
@@ -77,9 +75,6 @@ Description::Description(detail::Decoder& decoder, memory::Serial parent_serial)
   log.to_stderr = decode<bool>(decoder);
   log.level = decode<LogLevel>(decoder);
   start_method = decode<std::string>(decoder);
-  record_page = decoder.take<memory::Offset>();
-  record = decoder.take<memory::Offset>();
-  if (decode<bool>(decoder)) assume_surroundings(decoder);
 }
 
 std::unique_ptr<Process> decode_process(detail::Decoder& decoder,

@@ -2,6 +2,7 @@
 #include "process/exit_record.hpp"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <bit>
 #include <cerrno>
@@ -9,6 +10,7 @@
 #include <system_error>
 #include <vector>
 
+#include "os/fd.hpp"
 #include "process/tree.hpp"
 
 namespace multiprocessing::process {
@@ -16,6 +18,7 @@ namespace {
 
 constexpr unsigned kRecords = 64;
 constexpr std::size_t kPageBytes = kRecords * sizeof(ExitRecord);
+constexpr std::size_t kServedPages = 1024;  // of them a fork server's owner has as many as it needs
 
 struct RecordsObject : memory::ObjectHeader {
   static constexpr memory::ObjectKind kKind = memory::ObjectKind::kProcess;
@@ -31,6 +34,35 @@ ExitRecord* map_records() {
   return static_cast<ExitRecord*>(memory);
 }
 
+struct ServedFile {
+  os::Fd file;
+  ExitRecord* records = nullptr;
+  std::size_t pages = 0;  // how many are in use
+  unsigned maker = 0;     // a forked child makes one of its own and leaves this one alone
+};
+
+// REQUIRES: the process lock is held. Never destroyed, like the pages.
+ServedFile& served_file() {
+  static auto* const instance = new ServedFile;
+  if (instance->records != nullptr && instance->maker == generation()) return *instance;
+  os::Fd file(::memfd_create("multiprocessing exit codes", MFD_CLOEXEC));
+  if (!file || ::ftruncate(file.get(), kServedPages * kPageBytes) != 0) {
+    throw std::system_error(errno, std::generic_category(), "cannot make a file for exit codes");
+  }
+  ExitRecord* records = map_served_records(file.get());
+  *instance = {std::move(file), records, 0, generation()};
+  return *instance;
+}
+
+ExitRecord* next_served_page() {
+  const std::lock_guard guard(lock());
+  ServedFile& all = served_file();
+  if (all.pages == kServedPages) {
+    throw std::system_error(EAGAIN, std::generic_category(), "too many children at a time");
+  }
+  return all.records + kRecords * all.pages++;
+}
+
 }  // namespace
 
 // This process's view of a page of records; which of them are free is its own affair. Pages are
@@ -39,6 +71,8 @@ struct RecordPage {
   explicit RecordPage(RecordPlace where) : place(where) {
     if (place == RecordPlace::kInherited) {
       records = map_records();
+    } else if (place == RecordPlace::kServed) {
+      records = next_served_page();
     } else {
       object = memory::make_object<RecordsObject>();
       records = object_of(object).records;
@@ -105,6 +139,25 @@ memory::Offset RecordHandle::page_offset() const noexcept {
   return memory::offset_of(&RecordPage::object_of(page_->object));
 }
 
+std::uint32_t RecordHandle::number() const noexcept {
+  const std::lock_guard guard(lock());
+  return static_cast<std::uint32_t>(record_ - served_file().records);
+}
+
+int served_records() {
+  const std::lock_guard guard(lock());
+  return served_file().file.get();
+}
+
+ExitRecord* map_served_records(int file) {
+  void* memory = ::mmap(nullptr, kServedPages * kPageBytes, PROT_READ | PROT_WRITE,
+                        MAP_SHARED | MAP_NORESERVE, file, 0);
+  if (memory == MAP_FAILED) {
+    throw std::system_error(errno, std::generic_category(), "cannot map the file of exit codes");
+  }
+  return static_cast<ExitRecord*>(memory);
+}
+
 ExitRecord& record_in(const memory::Handle& page, memory::Offset record) noexcept {
   static_cast<void>(page);
   return *memory::at_as<ExitRecord>(record);
@@ -121,6 +174,20 @@ RecordHandle::~RecordHandle() {
   // A forked child holds copies of its parent's handles: those are not its to give back.
   if (page_ != nullptr && page_->maker == generation()) {
     page_->free.fetch_or(std::uint64_t{1} << (record_ - page_->records));
+  }
+}
+
+void ExitRecord::tell(Go what) noexcept {
+  go.store(static_cast<std::uint32_t>(what), std::memory_order_release);
+  os::futex_wake(go);
+}
+
+Go ExitRecord::await_go(memory::Serial parent) noexcept {
+  constexpr auto kWait = static_cast<std::uint32_t>(Go::kWait);
+  for (;;) {
+    const std::uint32_t told = go.load(std::memory_order_acquire);
+    if (told != kWait || memory::dead(parent)) return static_cast<Go>(told);
+    memory::wait_on(go, kWait, parent, os::Deadline::never());
   }
 }
 

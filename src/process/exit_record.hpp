@@ -4,7 +4,8 @@
 // The parent owns a record from before the start until it knows that the child has ended. Records
 // of forked children lie in pages that these inherit, and not in the arena: a child that shares
 // nothing else needs no identity then, which makes its start a quarter cheaper. Those of children
-// in a fresh image lie in an object of the arena.
+// of a fork server lie for the same reason in a file without a name that the server maps too; those
+// of spawned children lie in an object of the arena.
 //
 // Death: of the child at any instruction: the report stays what it was. Of the parent: the child
 // sees it by the parent's life word and goes on without a "go"; its page lives as long as it does.
@@ -15,6 +16,7 @@
 #include <optional>
 #include <utility>
 
+#include "memory/identity.hpp"
 #include "memory/object.hpp"
 #include "os/futex.hpp"
 
@@ -35,6 +37,12 @@ struct alignas(64) ExitRecord {
   std::atomic<std::uint32_t> report;  // written by the child: kWritten, kClean and the exit code
   memory::AdoptionWord adoption;      // see memory/object.hpp
   os::FutexWord status;  // written by a fork server: kWritten and what waitpid(2) told it
+
+  /// Ends the child's wait.
+  void tell(Go what) noexcept;
+  /// In the child: what it was told; kWait if the parent has ended without a word.
+  [[nodiscard]] Go await_go(memory::Serial parent) noexcept;
+
   static constexpr std::uint32_t kWritten = 1U << 31;
   static constexpr std::uint32_t kClean = 1U << 30;
 
@@ -46,7 +54,7 @@ struct alignas(64) ExitRecord {
 static_assert(sizeof(ExitRecord) == 64);
 
 /// Where a record is to lie.
-enum class RecordPlace : std::uint8_t { kInherited, kArena };
+enum class RecordPlace : std::uint8_t { kInherited, kArena, kServed };
 
 struct RecordPage;
 
@@ -68,11 +76,24 @@ class RecordHandle {
   /// Of one in the arena: the object that it lies in.
   [[nodiscard]] memory::Offset page_offset() const noexcept;
   [[nodiscard]] memory::Offset offset() const noexcept { return memory::offset_of(record_); }
+  /// Of one that a fork server maps: which it is.
+  [[nodiscard]] std::uint32_t number() const noexcept;
+
+  /// Never gives it back: a child that nobody knows may still look at it.
+  void abandon() noexcept { record_ = nullptr, page_ = nullptr; }
 
  private:
   std::shared_ptr<RecordPage> page_;
   ExitRecord* record_ = nullptr;  // in page_
 };
+
+/// This process's file of the records for children of its fork servers, made at the first call.
+/// Throws std::system_error.
+[[nodiscard]] int served_records();
+
+/// In a fork server: its owner's records, for good, the i-th of RecordHandle::number i. Throws
+/// std::system_error.
+[[nodiscard]] ExitRecord* map_served_records(int file);
 
 /// Takes a record, zeroed. Throws std::system_error. Not called under the process lock.
 [[nodiscard]] RecordHandle take_record(RecordPlace place);

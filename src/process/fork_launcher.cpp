@@ -57,27 +57,6 @@ void warn_of_threads(const std::string& name) {
       name, os::program_threads()));
 }
 
-std::string name_of(const Core& core) {
-  const std::lock_guard guard(lock());
-  return core.name;
-}
-
-void tell(ExitRecord& record, Go go) noexcept {
-  record.go.store(static_cast<std::uint32_t>(go), std::memory_order_release);
-  os::futex_wake(record.go);
-}
-
-// Says whether to go on.
-bool await_go(ExitRecord& record, memory::Serial parent) noexcept {
-  constexpr auto kWait = static_cast<std::uint32_t>(Go::kWait);
-  std::uint32_t go = kWait;
-  while ((go = record.go.load(std::memory_order_acquire)) == kWait) {
-    if (memory::dead(parent)) return true;
-    memory::wait_on(record.go, kWait, parent, os::Deadline::never());
-  }
-  return static_cast<Go>(go) == Go::kGo;
-}
-
 class ForkLauncher final : public Launcher {
  public:
   std::string_view method() const noexcept override { return "fork"; }
@@ -97,7 +76,8 @@ class ForkLauncher final : public Launcher {
       memory::expect_adoption_in(nullptr);
       if (pid == 0) {
         enter_child(*core, std::move(parent), *record);
-        if (!await_go(*record, parent_serial)) ::_exit(0);
+        // An orphan goes on, as Python's do.
+        if (record->await_go(parent_serial) == Go::kGiveUp) ::_exit(0);
       } else if (pid > 0) {
         return adopt(pid, std::move(record));
       } else {
@@ -105,7 +85,10 @@ class ForkLauncher final : public Launcher {
         memory::forget_child(record->adoption);
       }
     }
-    if (pid == 0) run_child(process, *core);
+    if (pid == 0) {
+      os::detach_stdin();
+      run_child(process, *core);
+    }
     throw std::system_error(error, std::generic_category(), "cannot fork");
   }
 
@@ -115,7 +98,7 @@ class ForkLauncher final : public Launcher {
     try {
       os::Fd pidfd = os::open_pidfd(pid);
       auto child = std::make_shared<DirectChild>(pid, std::move(pidfd), std::move(record));
-      tell(shared, Go::kGo);
+      shared.tell(Go::kGo);
       return child;
     } catch (...) {
       give_up(shared, pid);
@@ -125,7 +108,7 @@ class ForkLauncher final : public Launcher {
 
   // The child leaves without having run anything.
   static void give_up(ExitRecord& record, pid_t pid) noexcept {
-    tell(record, Go::kGiveUp);
+    record.tell(Go::kGiveUp);
     while (::waitpid(pid, nullptr, __WALL) < 0 && errno == EINTR) {
     }
     memory::forget_child(record.adoption);

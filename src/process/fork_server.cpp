@@ -7,7 +7,7 @@
 
 #include <cerrno>
 #include <csignal>
-#include <map>
+#include <cstring>
 #include <memory>
 #include <multiprocessing/detail/callable.hpp>
 #include <multiprocessing/errors.hpp>
@@ -16,20 +16,19 @@
 #include <unordered_map>
 #include <vector>
 
+#include "os/code.hpp"
 #include "os/pidfd.hpp"
 #include "os/socket.hpp"
 #include "os/title.hpp"
 #include "process/bootstrap.hpp"
-#include "process/exit_record.hpp"
-#include "process/handover.hpp"
+#include "process/exit.hpp"
 #include "process/report.hpp"
+#include "process/start_method.hpp"
+#include "process/surroundings.hpp"
+#include "process/tree.hpp"
 
 namespace multiprocessing::process {
 namespace {
-
-template <class T> std::span<std::byte> bytes_of(T& value) {
-  return std::as_writable_bytes(std::span(&value, 1));
-}
 
 class Server {
  public:
@@ -37,15 +36,23 @@ class Server {
     if (!epoll_) throw std::system_error(errno, std::generic_category(), "cannot make an epoll");
   }
 
-  // The functions of set_forkserver_preload, then: ready.
+  // The function of set_forkserver_preload, then: ready.
   void greet() {
     {
       HandedOver hello(channel_.get());
       detail::Decoder decoder = hello.decoder();
       owner_ = os::Fd(decoder.read_descriptor());
-      const auto functions = decoder.take<std::uint32_t>();
-      for (std::uint32_t i = 0; i < functions; ++i) preload(decoder);
+      const os::Fd records(decoder.read_descriptor());
+      records_ = map_served_records(records.get());
+      if (decoder.take<bool>()) preload(decoder);
     }
+    // Children get theirs by the requests.
+    detach_streams();
+    // What every child would have to do, at the price of copied pages.
+    register_exit_hook();
+    static_cast<void>(generation());
+    static_cast<void>(launcher_named("fork"));
+    os::remember_program();
     // Ctrl-C ends the program, and with it this process; the children end by it themselves. Blocked
     // and not ignored: a child that it hits at birth is to have it.
     sigset_t interrupt;
@@ -54,12 +61,11 @@ class Server {
     ::pthread_sigmask(SIG_BLOCK, &interrupt, &mask_before_);
     watch(owner_.get());
     watch(channel_.get());
-    memory::Serial self = memory::self();
-    answer(bytes_of(self), {});
+    answer(memory::self(), {});
   }
 
-  // Returns in children alone, with the channel to their parent.
-  int serve() {
+  // Returns in children alone, with what they are for.
+  std::unique_ptr<ServedRequest> serve() {
     for (;;) {
       epoll_event events[64];
       const int ready = ::epoll_wait(epoll_.get(), events, std::size(events), -1);
@@ -68,8 +74,8 @@ class Server {
         if (fd == owner_.get()) ::_exit(0);
         if (fd != channel_.get()) {
           note_end(fd);
-        } else if (const int child = take_request(); child >= 0) {
-          return child;
+        } else if (auto request = take_request()) {
+          return request;
         }
       }
     }
@@ -98,43 +104,40 @@ class Server {
     }
   }
 
-  void answer(std::span<std::byte> bytes, std::span<const int> descriptors) {
-    iovec part{bytes.data(), bytes.size()};
+  template <class Answer> void answer(Answer answer, std::span<const int> descriptors) {
+    iovec part{&answer, sizeof answer};
     os::send_packet(channel_.get(), std::span(&part, 1), descriptors);
   }
 
-  void refuse(int error) {
-    ForkReply reply{-1, error};
-    answer(bytes_of(reply), {});
-  }
-
-  // In the child: its channel. In the server: -1.
-  int take_request() {
-    ForkRequest request{};
-    std::vector<os::Fd> riding;
-    const os::Packet packet = os::receive_packet(channel_.get(), bytes_of(request), riding);
-    if (packet.bytes == 0) ::_exit(0);
-    if (packet.descriptors_lost || riding.empty()) return refuse(EMFILE), -1;
+  // Null in the server.
+  std::unique_ptr<ServedRequest> take_request() {
+    Refused step = Refused::kDescriptors;
     try {
-      ExitRecord& record = record_in(page(request.record_page), request.record);
+      auto request = std::make_unique<ServedRequest>(channel_.get());
+      step = Refused::kDirectory;
+      if (request->front.take<bool>()) assume_surroundings(request->front);
+      request->record = records_ + request->front.take<std::uint32_t>();
+      step = Refused::kFork;
       const pid_t pid = ::fork();
-      if (pid == 0) return become_child(std::move(riding.front()));
-      if (pid < 0) return refuse(errno), -1;
-      welcome(pid, record);
+      if (pid == 0) return become_child(), std::move(request);
+      if (pid < 0) throw std::system_error(errno, std::generic_category(), "cannot fork");
+      welcome(pid, *request->record);
+    } catch (const EOFError&) {
+      ::_exit(0);
     } catch (const std::system_error& error) {
-      refuse(error.code().value());
+      answer(ForkReply{-1, step, error.code().value()}, {});
     }
-    return -1;
+    return nullptr;
   }
 
-  int become_child(os::Fd channel) {
+  void become_child() {
     // Whoever holds the server's end of its channel keeps the owner from seeing the server's death.
     channel_.reset();
     epoll_.reset();
     owner_.reset();
-    forked_.clear();
+    // Neither freed nor forgotten: this process would copy pages of the heap for it.
+    for (const auto& [pidfd, forked] : forked_) ::close(pidfd);
     ::pthread_sigmask(SIG_SETMASK, &mask_before_, nullptr);
-    return channel.release();
   }
 
   // Nobody but this process waits for the child, so its number is its own until then.
@@ -142,10 +145,9 @@ class Server {
     try {
       os::Fd pidfd = os::open_pidfd(pid);
       watch(pidfd.get());
-      ForkReply reply{pid, 0};
       const int riding = pidfd.get();
+      answer(ForkReply{pid}, std::span(&riding, 1));
       forked_.emplace(riding, Forked{std::move(pidfd), &record});
-      answer(bytes_of(reply), std::span(&riding, 1));
     } catch (const std::system_error&) {
       ::kill(pid, SIGKILL);
       ::waitpid(pid, nullptr, 0);
@@ -159,21 +161,16 @@ class Server {
     int status = 0;
     if (os::reap(found->second.pidfd, status) != os::Reaped::kTaken) return;
     found->second.record->write_status(status);
+    // Closing does not do: the owner's copy would keep it here, readable for good.
+    ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
     forked_.erase(found);
-  }
-
-  // Pages are few and used again: this process keeps its references to them.
-  const memory::Handle& page(memory::Offset offset) {
-    auto found = pages_.find(offset);
-    if (found == pages_.end()) found = pages_.emplace(offset, memory::adopt(offset)).first;
-    return found->second;
   }
 
   os::Fd channel_;
   os::Fd owner_;  // its pidfd
   os::Fd epoll_{::epoll_create1(EPOLL_CLOEXEC)};
   std::unordered_map<int, Forked> forked_;
-  std::map<memory::Offset, memory::Handle> pages_;
+  ExitRecord* records_ = nullptr;
   sigset_t mask_before_{};
 };
 
@@ -184,7 +181,7 @@ void leave_owner() {
   if (pid > 0) ::_exit(0);
 }
 
-int serve(int channel) {
+std::unique_ptr<ServedRequest> serve(int channel) {
   leave_owner();
   os::set_title("mp forkserver");
   memory::set_own_name("fork server");
@@ -194,19 +191,30 @@ int serve(int channel) {
   return server->serve();
 }
 
+std::size_t position_of_front(const HandedOver& message) {
+  std::uint64_t position = 0;
+  const auto bytes = message.bytes();
+  if (bytes.size() < sizeof position) throw ValueError("a request for a child is cut short");
+  std::memcpy(&position, bytes.last(sizeof position).data(), sizeof position);
+  return position;
+}
+
 }  // namespace
 
+ServedRequest::ServedRequest(int channel)
+    : message(channel), front(message.decoder(position_of_front(message))) {}
+
 void run_fork_server(int channel, memory::Serial owner) noexcept {
-  int of_child = -1;
+  std::unique_ptr<ServedRequest> request;
   try {
-    of_child = serve(channel);
+    request = serve(channel);
   } catch (const EOFError&) {
     ::_exit(0);  // the owner ended before it said what it wants
   } catch (...) {
     report_exception("fork server");
     ::_exit(1);
   }
-  run_fresh_child(of_child, owner);
+  run_served_child(*request, owner);
 }
 
 }  // namespace multiprocessing::process

@@ -6,30 +6,45 @@
 // not wait for this one.
 //
 // Death: of its owner: it ends at once, by the owner's pidfd. Of itself: the owner starts another
-// one when it needs one; the children live on, and their ends are known by their pidfds.
+// one when it needs one; the children live on, and their ends are known by their pidfds. A child
+// whose owner has not heard of it runs nothing: it waits for the "go" in its record.
 #pragma once
 #include <cstdint>
+#include <multiprocessing/detail/encoder.hpp>
 
 #include "memory/identity.hpp"
-#include "memory/object.hpp"
+#include "process/exit_record.hpp"
+#include "process/handover.hpp"
 
 namespace multiprocessing::process {
 
-/// What an owner asks for: a child that reads its description from the descriptor that comes along.
-struct ForkRequest {
-  memory::Offset record_page;
-  memory::Offset record;
+// greeting := owner's pidfd, file of the records, function to call before anything else?
+// request  := description padding front position-of-front:u64
+// front    := surroundings? number-of-record:u32 streams
+//
+// The surroundings are the server's own from then on, so they come only where they have changed.
+// The description and the streams are for the child; see description.hpp.
+
+/// What a request became in the child that was forked for it.
+struct ServedRequest {
+  explicit ServedRequest(int channel);
+
+  HandedOver message;
+  detail::Decoder front;         ///< what is left of it: the streams
+  ExitRecord* record = nullptr;  ///< the child's
 };
 
-/// The answer; with it comes the child's pidfd, unless there is an error.
+enum class Refused : std::int32_t { kNothing, kFork, kDirectory, kDescriptors };
+
+/// The answer to a request; with it comes the child's pidfd, if nothing is refused.
 struct ForkReply {
-  std::int32_t pid;
-  std::int32_t error;  ///< errno; 0: it runs
+  std::int32_t pid = -1;  ///< -1: nothing was forked
+  Refused refused = Refused::kNothing;
+  std::int32_t error = 0;  ///< errno
 };
 
-/// Serves the owner at the other end of `channel` until that one ends. The first that comes is a
-/// handover with the owner's pidfd and the functions to call beforehand; the server answers with
-/// its serial.
+/// Serves the owner at the other end of `channel` until that one ends. The first that comes is the
+/// greeting; the server answers with its serial.
 [[noreturn]] void run_fork_server(int channel, memory::Serial owner) noexcept;
 
 }  // namespace multiprocessing::process

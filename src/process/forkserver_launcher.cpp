@@ -18,22 +18,19 @@
 #include "os/fork_mutex.hpp"
 #include "os/fresh_image.hpp"
 #include "os/socket.hpp"
+#include "process/description.hpp"
 #include "process/fork_server.hpp"
-#include "process/fresh_launch.hpp"
 #include "process/handover.hpp"
 #include "process/launcher.hpp"
+#include "process/surroundings.hpp"
 #include "process/tree.hpp"
 
 namespace multiprocessing {
 namespace process {
 namespace {
 
-template <class T> std::span<std::byte> bytes_of(T& value) {
-  return std::as_writable_bytes(std::span(&value, 1));
-}
-
 struct Answer {
-  ForkReply reply{};
+  ForkReply reply;
   os::Fd pidfd;
 };
 
@@ -41,7 +38,7 @@ struct Answer {
 class ServerLink {
  public:
   // Starts one and waits until it serves. THROWS: std::system_error, RuntimeError.
-  explicit ServerLink(std::span<void (*const)()> preload) : owner_(generation()) {
+  explicit ServerLink(void (*preload)()) : owner_(generation()) {
     auto [ours, theirs] = os::packet_pair();
     channel_ = std::move(ours);
     start(theirs.get());
@@ -53,22 +50,33 @@ class ServerLink {
   [[nodiscard]] bool is_own() const noexcept { return owner_ == generation(); }
   [[nodiscard]] memory::Serial serial() const noexcept { return serial_; }
 
-  // Null: the server is dead.
-  std::optional<Answer> ask(const FreshLaunch& launch) {
-    ForkRequest request{launch.record().page_offset(), launch.record().offset()};
-    const int riding = launch.child_end();
-    iovec part{&request, sizeof request};
-    if (os::send_packet(channel_.get(), std::span(&part, 1), std::span(&riding, 1)) !=
-        os::Sent::kYes) {
-      return std::nullopt;
+  // Adds what is for the server itself to a request that holds the description.
+  void complete(detail::Encoder& request, const RecordHandle& record) {
+    request.align(16);
+    const std::uint64_t front = request.size();
+    Surroundings now = Surroundings::of_this_process();
+    const bool changed = now != surroundings_;
+    request.put(changed);
+    if (changed) {
+      encode_surroundings(request, now);
+      surroundings_ = std::move(now);
     }
+    request.put(record.number());
+    encode_streams(request);
+    request.put(front);
+  }
+
+  // Null: the server is dead.
+  std::optional<Answer> ask(const detail::Encoder& request) {
+    if (!hand_over(channel_.get(), request)) return std::nullopt;
     Answer answer;
-    std::vector<os::Fd> descriptors;
-    const os::Packet packet =
-        os::receive_packet(channel_.get(), bytes_of(answer.reply), descriptors);
-    if (packet.bytes == 0) return std::nullopt;
-    if (packet.descriptors_lost) answer.reply.error = EMFILE;
-    if (!descriptors.empty()) answer.pidfd = std::move(descriptors.front());
+    const std::optional<os::Packet> packet = receive(answer.reply, answer.pidfd);
+    if (!packet) return std::nullopt;
+    if (packet->descriptors_lost) {
+      answer.reply.refused = Refused::kDescriptors;
+      answer.reply.error = EMFILE;
+    }
+    if (answer.reply.refused != Refused::kNothing) surroundings_.reset();
     return answer;
   }
 
@@ -82,16 +90,24 @@ class ServerLink {
     }
   }
 
-  void greet(std::span<void (*const)()> preload) {
+  template <class Value> std::optional<os::Packet> receive(Value& value, os::Fd& riding) {
+    std::vector<os::Fd> descriptors;
+    const os::Packet packet = os::receive_packet(
+        channel_.get(), std::as_writable_bytes(std::span(&value, 1)), descriptors);
+    if (packet.bytes == 0) return std::nullopt;
+    if (!descriptors.empty()) riding = std::move(descriptors.front());
+    return packet;
+  }
+
+  void greet(void (*preload)()) {
     const os::Fd self = os::open_pidfd(::getpid());
     detail::Encoder hello;
     hello.write_descriptor(self.get());
-    hello.put(static_cast<std::uint32_t>(preload.size()));
-    for (const auto function : preload) detail::encode_function(hello, function);
-    std::vector<os::Fd> none;
-    const bool greeted = hand_over(channel_.get(), hello) &&
-                         os::receive_packet(channel_.get(), bytes_of(serial_), none).bytes != 0;
-    if (greeted) return;
+    hello.write_descriptor(served_records());
+    hello.put(preload != nullptr);
+    if (preload != nullptr) detail::encode_function(hello, preload);
+    os::Fd none;
+    if (hand_over(channel_.get(), hello) && receive(serial_, none)) return;
     throw RuntimeError(
         "the fork server ended at its start: see what this program does before main, and in the "
         "function of set_forkserver_preload");
@@ -100,6 +116,7 @@ class ServerLink {
   unsigned owner_;
   os::Fd channel_;
   memory::Serial serial_ = memory::kNobody;
+  std::optional<Surroundings> surroundings_;  // the server's; null: not known
 };
 
 // A child of the server's, whose status the server leaves in the record.
@@ -126,6 +143,18 @@ class ServedChild final : public Child {
     return ending;
   }
 
+  // The status comes a moment after the end, so who waits for the end alone is woken twice. But that
+  // wait needs no looking in between, as one for hours should not.
+  bool await_end(const os::Deadline& deadline) override {
+    constexpr std::chrono::milliseconds kShortLife{50};
+    if (!shared_->read_status() && !memory::dead(server_)) {
+      const auto soon = os::Deadline::after(kShortLife);
+      memory::wait_on(shared_->status, 0, server_,
+                      soon.at_ns() < deadline.at_ns() ? soon : deadline);
+    }
+    return shared_->read_status() || Child::await_end(deadline);
+  }
+
   void await_status(const os::Deadline& deadline) override {
     memory::wait_on(shared_->status, 0, server_, deadline);
   }
@@ -140,45 +169,90 @@ class ServedChild final : public Child {
   const memory::Serial server_;
 };
 
+std::string refusal_of(const ForkReply& reply) {
+  switch (reply.refused) {
+    case Refused::kDirectory:
+      return "the fork server cannot change to this process's working directory";
+    case Refused::kDescriptors:
+      return "the fork server or this process has no room for the descriptors; raise the limit of "
+             "open files (ulimit -n)";
+    default:
+      return "the fork server cannot fork";
+  }
+}
+
+// A child was forked, or may have been, which shall not run: it waits for this word. The record is
+// free again once it is known that the child has ended.
+void give_up(RecordHandle& record, const ServerLink* server) noexcept {
+  record->tell(Go::kGiveUp);
+  while (server != nullptr && !record->read_status() && !memory::dead(server->serial())) {
+    memory::wait_on(record->status, 0, server->serial(), os::Deadline::never());
+  }
+  memory::forget_child(record->adoption);
+  if (!record->read_status()) record.abandon();
+}
+
 class ForkserverLauncher final : public Launcher {
  public:
   std::string_view method() const noexcept override { return "forkserver"; }
 
   std::shared_ptr<Child> launch(Process& process, const std::shared_ptr<Core>& core) override {
-    for (int attempt = 0;; ++attempt) {
-      // Another attempt is another channel: what a dead server forked just before is not told.
-      FreshLaunch launch(process, *core, Surroundings::of_this_process());
+    for (int attempt = 0; attempt < 2; ++attempt) {
+      // Made without the lock: it calls functions of the program's.
+      detail::Encoder request;
+      encode_description(request, process, *core);
       const std::lock_guard guard(mutex_);
       if (!server_ || !server_->is_own()) server_.emplace(preload_);
-      std::optional<Answer> answer = server_->ask(launch);
-      if (!answer) {
-        server_.reset();
-        if (attempt == 0) continue;
-        throw RuntimeError(
-            fmt::format("{} was not started: the fork server died twice, killed by "
-                        "somebody or by the system",
-                        launch.name()));
-      }
-      if (answer->reply.error != 0 || !answer->pidfd) {
-        throw std::system_error(answer->reply.error, std::generic_category(),
-                                "the fork server cannot fork");
-      }
-      launch.describe();
-      return std::make_shared<ServedChild>(answer->reply.pid, std::move(answer->pidfd),
-                                           launch.take_record(), server_->serial());
+      if (auto child = try_launch(request)) return child;
+      server_.reset();
     }
+    throw RuntimeError(fmt::format(
+        "{} was not started: the fork server died twice, killed by somebody or by the system",
+        name_of(*core)));
   }
 
   void set_preload(void (*preload)()) {
     const std::lock_guard guard(mutex_);
-    preload_.clear();
-    if (preload != nullptr) preload_.push_back(preload);
+    preload_ = preload;
   }
 
  private:
+  // Null: the server is dead. REQUIRES: the mutex is held.
+  std::shared_ptr<Child> try_launch(detail::Encoder& request) {
+    RecordHandle record = take_record(RecordPlace::kServed);
+    server_->complete(request, record);
+    // Who has no handle to a shared object does not depend on this process's references.
+    if (!request.handles().empty()) memory::expect_adoption_by_message(record->adoption);
+    std::optional<Answer> answer;
+    try {
+      answer = server_->ask(request);
+    } catch (...) {
+      // How much the server has heard is not known: it is another one's turn.
+      server_.reset();
+      give_up(record, nullptr);
+      throw;
+    }
+    if (!answer) return give_up(record, nullptr), nullptr;
+    if (answer->reply.refused != Refused::kNothing) {
+      give_up_if_forked(*answer, record);
+      throw std::system_error(answer->reply.error, std::generic_category(),
+                              refusal_of(answer->reply));
+    }
+    ExitRecord& shared = *record;
+    auto child = std::make_shared<ServedChild>(answer->reply.pid, std::move(answer->pidfd),
+                                               std::move(record), server_->serial());
+    shared.tell(Go::kGo);
+    return child;
+  }
+
+  void give_up_if_forked(const Answer& answer, RecordHandle& record) {
+    if (answer.reply.pid > 0) return give_up(record, &*server_);
+    memory::forget_child(record->adoption);
+  }
+
   os::ForkMutex mutex_;
   std::optional<ServerLink> server_;  // guarded by mutex_
-  std::vector<void (*)()> preload_;   // same
+  void (*preload_)() = nullptr;       // same
 };
 
 // Never destroyed: processes may be started by the destructors of the program's statics.

@@ -10,13 +10,14 @@
 #include <multiprocessing/process.hpp>
 
 #include "os/fresh_image.hpp"
-#include "os/title.hpp"
+#include "os/stdio.hpp"
 #include "process/bootstrap.hpp"
 #include "process/description.hpp"
 #include "process/fork_server.hpp"
 #include "process/handover.hpp"
 #include "process/report.hpp"
 #include "process/start_method.hpp"
+#include "process/surroundings.hpp"
 #include "process/tree.hpp"
 
 namespace multiprocessing {
@@ -28,29 +29,70 @@ bool entered = false;
 
 }  // namespace
 
-void run_fresh_child(int channel, memory::Serial parent) noexcept {
+namespace {
+
+// Not to be told of: the parent ended, so nobody wants the target to run.
+void take_references(ExitRecord& record, memory::Serial parent) {
+  if (!memory::note_adopted(record.adoption, parent)) ::_exit(1);
+}
+
+// `ready` says whether the target shall run; nothing of the program's has been called before.
+template <class Ready>
+[[noreturn]] void run_described(detail::Decoder& decoder, ExitRecord& record,
+                                memory::Serial parent, Ready ready) noexcept {
   std::string name = "a process that is starting";
   try {
-    // Its references have to be there before those of the parent may go.
-    HandedOver message(channel);
-    ::close(channel);
-    detail::Decoder decoder = message.decoder();
     const Description description(decoder, parent);
+    if (!ready()) ::_exit(1);
     name = description.core->name;
-    // Kept for good: the record is written to at the very end.
-    const auto* page = new memory::Handle(memory::adopt(description.record_page));
-    ExitRecord& record = record_in(*page, description.record);
-    if (!memory::note_adopted(record.adoption, parent)) ::_exit(1);
     enter_child(*description.core, description.parent, record);
     restore_log(description.log);
     set_start_method(description.start_method, true);
     const std::unique_ptr<Process> process = decode_process(decoder, description.core);
     restart_numbering();
     run_child(*process, *description.core);
-  } catch (const EOFError&) {
-    ::_exit(1);  // the parent ended, so nobody wants the target to run
   } catch (...) {
     report_exception(name);
+    ::_exit(1);
+  }
+}
+
+}  // namespace
+
+void run_spawned_child(int channel, memory::Serial parent) noexcept {
+  try {
+    // Its references have to be there before those of the parent may go.
+    HandedOver message(channel);
+    ::close(channel);
+    message.adopt();
+    detail::Decoder decoder = message.decoder();
+    // Kept for good: the record is written to at the very end.
+    const auto* page = new memory::Handle(memory::adopt(decoder.take<memory::Offset>()));
+    ExitRecord& record = record_in(*page, decoder.take<memory::Offset>());
+    take_references(record, parent);
+    os::detach_stdin();
+    run_described(decoder, record, parent, [] { return true; });
+  } catch (const EOFError&) {
+    ::_exit(1);
+  } catch (...) {
+    report_exception("a process that is starting");
+    ::_exit(1);
+  }
+}
+
+void run_served_child(ServedRequest& request, memory::Serial parent) noexcept {
+  try {
+    assume_streams(request.front);
+    if (request.message.has_handles()) {
+      request.message.adopt();
+      take_references(*request.record, parent);
+    }
+    detail::Decoder decoder = request.message.decoder();
+    // Late: by then the word is mostly there.
+    run_described(decoder, *request.record, parent,
+                  [&] { return request.record->await_go(parent) == Go::kGo; });
+  } catch (...) {
+    report_exception("a process that is starting");
     ::_exit(1);
   }
 }
@@ -84,7 +126,7 @@ void run_fresh_image() {
   process::entered = true;
   switch (birth->role) {
     case os::ImageRole::kChild:
-      process::run_fresh_child(birth->channel, birth->parent);
+      process::run_spawned_child(birth->channel, birth->parent);
     case os::ImageRole::kServer:
       process::run_fork_server(birth->channel, birth->parent);
   }

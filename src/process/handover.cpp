@@ -1,78 +1,77 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "process/handover.hpp"
 
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
+#include <cstring>
 #include <multiprocessing/errors.hpp>
-#include <span>
 #include <system_error>
 
 #include "memory/object.hpp"
+#include "os/fd.hpp"
 #include "os/socket.hpp"
 
 namespace multiprocessing::process {
 namespace {
 
-// handover := header packet{packet}       the packets hold, one after the other, the descriptors
-//                                         (a byte for each bundle), the offsets and the bytes
+// handover := packet{packet}     the packets hold one content, cut into pieces
+// content  := header bytes padding offsets
+// The descriptors ride on the first packet, what has no room there on packets of one byte that
+// follow it. The first packet is short, to be received on the stack: most messages are no longer.
 struct Header {
   std::uint64_t descriptors;
   std::uint64_t handles;
   std::uint64_t bytes;
+  std::uint64_t reserved;
 };
+static_assert(sizeof(Header) % 16 == 0);
 
+constexpr std::size_t kFirstBytes = 3 * 1024;
 constexpr std::size_t kPacketBytes = std::size_t{64} * 1024;
 
-template <class T> iovec part_of(std::span<T> values) noexcept {
-  return {const_cast<std::byte*>(std::as_bytes(values).data()), values.size_bytes()};
+std::size_t padded(std::uint64_t bytes) noexcept {
+  constexpr std::size_t kAlignment = sizeof(memory::Offset);
+  return (static_cast<std::size_t>(bytes) + kAlignment - 1) / kAlignment * kAlignment;
 }
 
-bool send_one(int channel, iovec part, std::span<const int> descriptors = {}) {
-  return os::send_packet(channel, std::span(&part, 1), descriptors) == os::Sent::kYes;
+template <class T> std::span<const std::byte> bytes_of(const T& value) {
+  return std::as_bytes(std::span(&value, 1));
+}
+
+using Parts = std::array<std::span<const std::byte>, 4>;
+
+// The next packet's pieces are taken off the front of the parts.
+std::vector<iovec> take_packet(Parts& parts, std::size_t room) {
+  std::vector<iovec> packet;
+  for (auto& part : parts) {
+    const auto some = part.first(std::min(part.size(), room));
+    if (some.empty()) continue;
+    packet.push_back({const_cast<std::byte*>(some.data()), some.size()});
+    part = part.subspan(some.size());
+    room -= some.size();
+  }
+  return packet;
 }
 
 bool send_descriptors(int channel, std::span<const int> descriptors) {
-  const std::byte filler{1};
+  std::byte filler{1};
   while (!descriptors.empty()) {
     const auto some = descriptors.first(std::min(descriptors.size(), os::kPacketDescriptors));
-    if (!send_one(channel, part_of(std::span(&filler, 1)), some)) return false;
+    iovec part{&filler, 1};
+    if (os::send_packet(channel, std::span(&part, 1), some) != os::Sent::kYes) return false;
     descriptors = descriptors.subspan(some.size());
   }
   return true;
 }
 
-bool send_bytes(int channel, std::span<const std::byte> bytes) {
-  while (!bytes.empty()) {
-    const auto some = bytes.first(std::min(bytes.size(), kPacketBytes));
-    if (!send_one(channel, part_of(some))) return false;
-    bytes = bytes.subspan(some.size());
-  }
-  return true;
-}
-
-void receive_bytes(int channel, std::span<std::byte> into) {
-  std::vector<os::Fd> none;
-  while (!into.empty()) {
-    const os::Packet packet =
-        os::receive_packet(channel, into.first(std::min(into.size(), kPacketBytes)), none);
-    if (packet.bytes == 0) throw EOFError("the parent ended while it started this process");
-    into = into.subspan(packet.bytes);
-  }
-}
-
-void receive_descriptors(int channel, std::size_t count, std::vector<os::Fd>& into) {
-  std::byte filler{};
-  while (into.size() < count) {
-    const os::Packet packet = os::receive_packet(channel, std::span(&filler, 1), into);
-    if (packet.bytes == 0) throw EOFError("the parent ended while it started this process");
-    if (packet.descriptors_lost) {
-      throw std::system_error(EMFILE, std::generic_category(),
-                              "no room for the descriptors that the parent hands over; raise the "
-                              "limit of open files (ulimit -n)");
-    }
-  }
+os::Packet receive_some(int channel, std::span<std::byte> into, std::vector<os::Fd>& descriptors) {
+  const os::Packet packet = os::receive_packet(channel, into, descriptors);
+  if (packet.bytes == 0) throw EOFError("the parent ended while it started this process");
+  return packet;
 }
 
 }  // namespace
@@ -82,24 +81,56 @@ bool hand_over(int channel, const detail::Encoder& message) {
   for (const detail::Handle& handle : message.handles()) {
     offsets.push_back(memory::offset_of(handle.get()));
   }
-  const Header header{message.descriptors().size(), offsets.size(), message.bytes().size()};
-  return send_one(channel, part_of(std::span(&header, 1))) &&
-         send_descriptors(channel, message.descriptors()) &&
-         send_bytes(channel, std::as_bytes(std::span(offsets))) &&
-         send_bytes(channel, message.bytes());
+  const Header header{message.descriptors().size(), offsets.size(), message.bytes().size(), 0};
+  const memory::Offset zeros = 0;
+  const std::size_t padding = padded(message.size()) - message.size();
+  Parts parts{bytes_of(header), message.bytes(), bytes_of(zeros).first(padding),
+              std::as_bytes(std::span(offsets))};
+  std::span<const int> descriptors = message.descriptors();
+  const auto first = descriptors.first(std::min(descriptors.size(), os::kPacketDescriptors));
+  std::vector<iovec> packet = take_packet(parts, kFirstBytes);
+  if (os::send_packet(channel, packet, first) != os::Sent::kYes) return false;
+  if (!send_descriptors(channel, descriptors.subspan(first.size()))) return false;
+  while (!(packet = take_packet(parts, kPacketBytes)).empty()) {
+    if (os::send_packet(channel, packet, {}) != os::Sent::kYes) return false;
+  }
+  return true;
 }
 
 HandedOver::HandedOver(int channel) {
-  Header header{};
-  receive_bytes(channel, std::as_writable_bytes(std::span(&header, 1)));
+  std::byte first[kFirstBytes];
   std::vector<os::Fd> descriptors;
-  receive_descriptors(channel, header.descriptors, descriptors);
-  std::vector<memory::Offset> offsets(header.handles);
-  receive_bytes(channel, std::as_writable_bytes(std::span(offsets)));
-  bytes_.resize(header.bytes);
-  receive_bytes(channel, bytes_);
-  for (const memory::Offset offset : offsets) handles_.push_back(memory::adopt(offset));
+  const os::Packet packet = receive_some(channel, first, descriptors);
+  std::size_t come = packet.bytes;
+  bool lost = packet.descriptors_lost;
+  Header header{};
+  if (come < sizeof header) throw ValueError("a message that begins a process is cut short");
+  std::memcpy(&header, first, sizeof header);
+  const std::size_t offsets_at = sizeof header + padded(header.bytes);
+  const std::size_t size = offsets_at + header.handles * sizeof(memory::Offset);
+  if (come > size) throw ValueError("a message that begins a process is longer than it says");
+  content_ = std::make_unique_for_overwrite<std::byte[]>(size);
+  std::memcpy(content_.get(), first, come);
+  for (std::size_t known = std::min<std::size_t>(header.descriptors, os::kPacketDescriptors);
+       known < header.descriptors; known += os::kPacketDescriptors) {
+    lost |= receive_some(channel, std::span(first, 1), descriptors).descriptors_lost;
+  }
+  while (come < size) {
+    come += receive_some(channel, {content_.get() + come, size - come}, descriptors).bytes;
+  }
+  bytes_ = {content_.get() + sizeof header, static_cast<std::size_t>(header.bytes)};
+  offsets_ = {reinterpret_cast<const memory::Offset*>(content_.get() + offsets_at),
+              static_cast<std::size_t>(header.handles)};
+  if (lost) {
+    throw std::system_error(EMFILE, std::generic_category(),
+                            "no room for the descriptors that the parent hands over; raise the "
+                            "limit of open files (ulimit -n)");
+  }
   for (os::Fd& fd : descriptors) descriptors_.push_back(fd.release());
+}
+
+void HandedOver::adopt() {
+  for (const memory::Offset offset : offsets_) handles_.push_back(memory::adopt(offset));
 }
 
 HandedOver::~HandedOver() {

@@ -5,10 +5,12 @@
 // receiver has its own: see memory::expect_adoption_by_message.
 #pragma once
 #include <cstddef>
+#include <memory>
 #include <multiprocessing/detail/encoder.hpp>
+#include <span>
 #include <vector>
 
-#include "os/fd.hpp"
+#include "memory/arena.hpp"
 
 namespace multiprocessing::process {
 
@@ -16,21 +18,30 @@ namespace multiprocessing::process {
 /// THROWS: std::system_error.
 bool hand_over(int channel, const detail::Encoder& message);
 
-/// What came, adopted by this process; what the decoder leaves is let go.
+/// What came; what the decoders leave is let go.
 class HandedOver {
  public:
-  /// Waits for it. THROWS: EOFError when the sender is gone, std::system_error.
+  /// Waits for it. THROWS: EOFError when the sender is gone; std::system_error, EMFILE where there
+  /// was no room for its descriptors, and then all of it has been taken nevertheless.
   explicit HandedOver(int channel);
   HandedOver(const HandedOver&) = delete;
   HandedOver& operator=(const HandedOver&) = delete;
   ~HandedOver();
 
-  [[nodiscard]] detail::Decoder decoder() noexcept {
-    return detail::Decoder(bytes_, handles_, descriptors_);
+  [[nodiscard]] bool has_handles() const noexcept { return !offsets_.empty(); }
+  /// Takes references to what its handles refer to. Before anything with a handle is decoded.
+  void adopt();
+
+  /// Reads from that byte on, a multiple of 16.
+  [[nodiscard]] detail::Decoder decoder(std::size_t from = 0) noexcept {
+    return detail::Decoder(bytes_.subspan(from), handles_, descriptors_);
   }
+  [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return bytes_; }
 
  private:
-  std::vector<std::byte> bytes_;
+  std::unique_ptr<std::byte[]> content_;
+  std::span<const std::byte> bytes_;           // in content_
+  std::span<const memory::Offset> offsets_;    // in content_
   std::vector<detail::Handle> handles_;
   std::vector<int> descriptors_;
 };

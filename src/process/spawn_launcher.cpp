@@ -15,7 +15,6 @@
 #include "os/fresh_image.hpp"
 #include "os/socket.hpp"
 #include "process/description.hpp"
-#include "process/fresh_launch.hpp"
 #include "process/handover.hpp"
 #include "process/launcher.hpp"
 #include "process/tree.hpp"
@@ -28,13 +27,21 @@ class SpawnLauncher final : public Launcher {
   std::string_view method() const noexcept override { return "spawn"; }
 
   std::shared_ptr<Child> launch(Process& process, const std::shared_ptr<Core>& core) override {
-    FreshLaunch launch(process, *core);
+    RecordHandle record = take_record(RecordPlace::kArena);
+    detail::Encoder message;
+    message.put(record.page_offset());
+    message.put(record.offset());
+    encode_description(message, process, *core);
+    auto [ours, theirs] = os::packet_pair();
     const pid_t pid = os::exec_fresh_image(
-        {os::ImageRole::kChild, memory::shared_descriptors(), launch.child_end(), memory::self()},
-        launch.name());
+        {os::ImageRole::kChild, memory::shared_descriptors(), theirs.get(), memory::self()},
+        name_of(*core));
     os::Fd pidfd = pidfd_or_end(pid);
-    launch.describe();
-    return std::make_shared<DirectChild>(pid, std::move(pidfd), launch.take_record());
+    theirs.reset();
+    memory::expect_adoption_by_message(record->adoption);
+    // If it has ended already, its exit code will tell.
+    hand_over(ours.get(), message);
+    return std::make_shared<DirectChild>(pid, std::move(pidfd), std::move(record));
   }
 
  private:

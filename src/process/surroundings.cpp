@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
 #include <filesystem>
 #include <multiprocessing/detail/message.hpp>
@@ -11,6 +12,7 @@
 #include <system_error>
 
 #include "os/fd.hpp"
+#include "os/stdio.hpp"
 
 namespace multiprocessing::process {
 namespace {
@@ -24,7 +26,7 @@ Surroundings Surroundings::of_this_process() {
   std::error_code removed;
   result.directory = std::filesystem::current_path(removed).string();
   for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
-    result.environment.emplace_back(*entry);
+    result.environment.append(*entry).push_back('\0');
   }
   return result;
 }
@@ -32,33 +34,48 @@ Surroundings Surroundings::of_this_process() {
 void encode_surroundings(detail::Encoder& encoder, const Surroundings& surroundings) {
   detail::encode(encoder, surroundings.directory);
   detail::encode(encoder, surroundings.environment);
-  for (const int stream : {STDOUT_FILENO, STDERR_FILENO}) {
-    detail::encode(encoder, is_open(stream));
-    if (is_open(stream)) encoder.write_descriptor(stream);
-  }
 }
 
 void assume_surroundings(detail::Decoder& decoder) {
   const auto directory = detail::decode<std::string>(decoder);
+  const auto environment = detail::decode<std::string>(decoder);
   if (!directory.empty() && ::chdir(directory.c_str()) != 0) {
     throw std::system_error(errno, std::generic_category(),
                             "cannot change to the parent's directory " + directory);
   }
   ::clearenv();
-  for (const auto& entry : detail::decode<std::vector<std::string>>(decoder)) {
+  for (std::size_t at = 0; at < environment.size();) {
+    const std::string entry(environment.c_str() + at);
+    at += entry.size() + 1;
     const std::size_t end = entry.find('=');
     if (end != std::string::npos) {
       ::setenv(entry.substr(0, end).c_str(), entry.c_str() + end + 1, 1);
     }
   }
+}
+
+void encode_streams(detail::Encoder& encoder) {
   for (const int stream : {STDOUT_FILENO, STDERR_FILENO}) {
-    if (!detail::decode<bool>(decoder)) {
+    const bool open = is_open(stream);
+    encoder.put(open);
+    if (open) encoder.write_descriptor(stream);
+  }
+}
+
+void assume_streams(detail::Decoder& decoder) {
+  for (const int stream : {STDOUT_FILENO, STDERR_FILENO}) {
+    if (!decoder.take<bool>()) {
       ::close(stream);
       continue;
     }
     const os::Fd parents(decoder.read_descriptor());
     ::dup2(parents.get(), stream);
   }
+}
+
+void detach_streams() noexcept {
+  os::detach_stdin();
+  for (const int stream : {STDOUT_FILENO, STDERR_FILENO}) ::dup2(STDIN_FILENO, stream);
 }
 
 }  // namespace multiprocessing::process

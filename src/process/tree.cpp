@@ -174,6 +174,11 @@ std::shared_ptr<Core> copy_core(const Core& other) {
   return core;
 }
 
+std::string name_of(const Core& core) {
+  const std::lock_guard guard(lock());
+  return core.name;
+}
+
 void add_child(std::shared_ptr<Core> child) { tree().children.push_back(std::move(child)); }
 
 void reap_children() {
@@ -236,7 +241,7 @@ bool wait_for_end(Core& core, const os::Deadline& deadline) {
     child = core.child;
   }
   if (child == nullptr) return poll_end(core).has_value();
-  while (os::wait_readable(child->pidfd().get(), deadline)) {
+  while (child->await_end(deadline)) {
     if (poll_end(core)) return true;
     if (deadline.passed()) return false;
     child->await_status(deadline);

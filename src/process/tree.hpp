@@ -6,6 +6,7 @@
 #pragma once
 #include <memory>
 #include <mutex>
+#include <string>
 #include <vector>
 
 #include "process/core.hpp"
@@ -23,6 +24,9 @@ namespace multiprocessing::process {
 [[nodiscard]] std::shared_ptr<Core> current();
 /// The process that started this one; null in the first.
 [[nodiscard]] std::shared_ptr<Core> parent();
+
+/// The name of a process object.
+[[nodiscard]] std::string name_of(const Core& core);
 
 /// Makes a child to be: it gets the next number and what this process hands down.
 [[nodiscard]] std::shared_ptr<Core> make_core(ProcessOptions options);
