@@ -2,7 +2,6 @@
 // Makes the memfd and maps it, within what the machine and its limits allow.
 #include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -54,13 +53,6 @@ std::size_t limit_bytes() {
   return os::memory_available_to_this_program();
 }
 
-// ftruncate past RLIMIT_FSIZE would end the process by SIGXFSZ.
-std::size_t file_size_allowed() {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return kMaxBytes;
-  return std::min<std::size_t>(kMaxBytes, limit.rlim_cur);
-}
-
 [[noreturn]] void fail(const char* what) {
   throw std::system_error(errno, std::generic_category(),
                           std::string("the shared arena: cannot ") + what);
@@ -86,7 +78,7 @@ Mapping make() {
   const std::size_t limit = limit_bytes();
   const int fd = ::memfd_create("multiprocessing", MFD_CLOEXEC | MFD_ALLOW_SEALING);
   if (fd < 0) fail("be created by memfd_create");
-  std::size_t bytes = file_size_allowed();
+  std::size_t bytes = std::min(kMaxBytes, os::largest_file());
   void* base = MAP_FAILED;
   while (bytes >= kMinBytes) {
     base = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);

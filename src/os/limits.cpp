@@ -3,12 +3,14 @@
 
 #include <fmt/format.h>
 #include <sched.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cmath>
 #include <fstream>
+#include <limits>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -99,6 +101,14 @@ double cpu_quota(const ControlGroups& groups) {
     }
   });
   return cpus;
+}
+
+std::size_t largest_file() noexcept {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
+    return limit.rlim_cur;
+  }
+  return std::numeric_limits<std::size_t>::max();
 }
 
 int cpus_available_to_this_program() {

@@ -9,6 +9,9 @@ namespace multiprocessing::os {
 /// The smaller of 75 % of the machine's memory and the control group's limit.
 [[nodiscard]] std::size_t memory_available_to_this_program();
 
+/// How large this process may make a file, without meeting SIGXFSZ.
+[[nodiscard]] std::size_t largest_file() noexcept;
+
 /// CPUs that this program can keep busy: its affinity, cut by the control group's quota; 1 at
 /// least.
 [[nodiscard]] int cpus_available_to_this_program();

@@ -10,6 +10,9 @@
 #include <cerrno>
 #include <cstdint>
 #include <ctime>
+#include <fstream>
+#include <sstream>
+#include <string>
 #include <system_error>
 
 namespace multiprocessing::os {
@@ -65,6 +68,24 @@ Reaped reap(const Fd& pidfd, int& status) {
   const int core = info.si_code == CLD_DUMPED ? WCOREFLAG : 0;
   status = info.si_code == CLD_EXITED ? W_EXITCODE(info.si_status, 0) : info.si_status | core;
   return Reaped::kTaken;
+}
+
+std::optional<int> status_before_reaping(pid_t pid, const Fd& pidfd) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+  std::string line;
+  std::getline(file, line);
+  // The number is not another's while its process is there.
+  if (!send_signal(pidfd, 0)) return std::nullopt;
+  const std::size_t name_end = line.rfind(')');
+  if (name_end == std::string::npos || line.compare(name_end, 4, ") Z ") != 0) return std::nullopt;
+  constexpr int kState = 3;  // fields as proc(5) numbers them
+  constexpr int kExitCode = 52;
+  std::istringstream fields(line.substr(name_end + 1));
+  std::string field;
+  for (int i = kState; i < kExitCode; ++i) fields >> field;
+  int status = 0;
+  if (!(fields >> status)) return std::nullopt;
+  return status;
 }
 
 std::optional<int> status_after_reaping(const Fd& pidfd) noexcept {

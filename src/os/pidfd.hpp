@@ -30,6 +30,9 @@ enum class Reaped {
 /// Takes the status of a child of this process as waitpid(2) encodes it; never blocks.
 Reaped reap(const Fd& pidfd, int& status);
 
+/// The status of process number `pid` that has ended and waits for somebody to reap it.
+[[nodiscard]] std::optional<int> status_before_reaping(pid_t pid, const Fd& pidfd);
+
 /// The status of a process that was reaped, if this kernel (6.15) keeps it.
 [[nodiscard]] std::optional<int> status_after_reaping(const Fd& pidfd) noexcept;
 

@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <bit>
 #include <cerrno>
 #include <mutex>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "os/fd.hpp"
+#include "os/limits.hpp"
 #include "process/tree.hpp"
 
 namespace multiprocessing::process {
@@ -37,6 +39,7 @@ ExitRecord* map_records() {
 struct ServedFile {
   os::Fd file;
   ExitRecord* records = nullptr;
+  std::size_t room = 0;   // in pages
   std::size_t pages = 0;  // how many are in use
   unsigned maker = 0;     // a forked child makes one of its own and leaves this one alone
 };
@@ -45,20 +48,23 @@ struct ServedFile {
 ServedFile& served_file() {
   static auto* const instance = new ServedFile;
   if (instance->records != nullptr && instance->maker == generation()) return *instance;
+  const std::size_t room = std::min(kServedPages, os::largest_file() / kPageBytes);
   os::Fd file(::memfd_create("multiprocessing exit codes", MFD_CLOEXEC));
-  if (!file || ::ftruncate(file.get(), kServedPages * kPageBytes) != 0) {
+  if (!file || ::ftruncate(file.get(), static_cast<off_t>(room * kPageBytes)) != 0) {
     throw std::system_error(errno, std::generic_category(), "cannot make a file for exit codes");
   }
   ExitRecord* records = map_served_records(file.get());
-  *instance = {std::move(file), records, 0, generation()};
+  *instance = {std::move(file), records, room, 0, generation()};
   return *instance;
 }
 
 ExitRecord* next_served_page() {
   const std::lock_guard guard(lock());
   ServedFile& all = served_file();
-  if (all.pages == kServedPages) {
-    throw std::system_error(EAGAIN, std::generic_category(), "too many children at a time");
+  if (all.pages == all.room) {
+    throw std::system_error(EAGAIN, std::generic_category(),
+                            "no room for the exit codes of more children at a time; with a limit "
+                            "of file sizes (ulimit -f), raise it");
   }
   return all.records + kRecords * all.pages++;
 }

@@ -59,6 +59,10 @@ class Server {
     ::sigemptyset(&interrupt);
     ::sigaddset(&interrupt, SIGINT);
     ::pthread_sigmask(SIG_BLOCK, &interrupt, &mask_before_);
+    // A program that ignores it would have the kernel throw the children's statuses away.
+    struct sigaction plain {};
+    plain.sa_handler = SIG_DFL;
+    ::sigaction(SIGCHLD, &plain, &on_child_before_);
     watch(owner_.get());
     watch(channel_.get());
     answer(memory::self(), {});
@@ -137,6 +141,7 @@ class Server {
     owner_.reset();
     // Neither freed nor forgotten: this process would copy pages of the heap for it.
     for (const auto& [pidfd, forked] : forked_) ::close(pidfd);
+    ::sigaction(SIGCHLD, &on_child_before_, nullptr);
     ::pthread_sigmask(SIG_SETMASK, &mask_before_, nullptr);
   }
 
@@ -172,6 +177,7 @@ class Server {
   std::unordered_map<int, Forked> forked_;
   ExitRecord* records_ = nullptr;
   sigset_t mask_before_{};
+  struct sigaction on_child_before_ {};
 };
 
 // The owner waits for the process that it started; from here on this is another one.

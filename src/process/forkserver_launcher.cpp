@@ -134,7 +134,10 @@ class ServedChild final : public Child {
       ending.exitcode = os::exit_code_of(*status);
       ending.clean = shared_->read_report().clean && WIFEXITED(*status);
     } else if (memory::dead(server_) && has_ended()) {
-      ending = ending_of_stolen(os::status_after_reaping(pidfd()), shared_->read_report());
+      // Whoever inherited it from the server reaps it soon, late or never.
+      std::optional<int> kernel = os::status_before_reaping(pid(), pidfd());
+      if (!kernel) kernel = os::status_after_reaping(pidfd());
+      ending = ending_of_stolen(kernel, shared_->read_report());
     } else {
       return std::nullopt;
     }
@@ -143,8 +146,8 @@ class ServedChild final : public Child {
     return ending;
   }
 
-  // The status comes a moment after the end, so who waits for the end alone is woken twice. But that
-  // wait needs no looking in between, as one for hours should not.
+  // The status comes a moment after the end, so who waits for the end alone is woken twice. But
+  // that wait needs no looking in between, as one for hours should not.
   bool await_end(const os::Deadline& deadline) override {
     constexpr std::chrono::milliseconds kShortLife{50};
     if (!shared_->read_status() && !memory::dead(server_)) {

@@ -38,8 +38,8 @@ void take_references(ExitRecord& record, memory::Serial parent) {
 
 // `ready` says whether the target shall run; nothing of the program's has been called before.
 template <class Ready>
-[[noreturn]] void run_described(detail::Decoder& decoder, ExitRecord& record,
-                                memory::Serial parent, Ready ready) noexcept {
+[[noreturn]] void run_described(detail::Decoder& decoder, ExitRecord& record, memory::Serial parent,
+                                Ready ready) noexcept {
   std::string name = "a process that is starting";
   try {
     const Description description(decoder, parent);

@@ -40,8 +40,8 @@ class HandedOver {
 
  private:
   std::unique_ptr<std::byte[]> content_;
-  std::span<const std::byte> bytes_;           // in content_
-  std::span<const memory::Offset> offsets_;    // in content_
+  std::span<const std::byte> bytes_;         // in content_
+  std::span<const memory::Offset> offsets_;  // in content_
   std::vector<detail::Handle> handles_;
   std::vector<int> descriptors_;
 };

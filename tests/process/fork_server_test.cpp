@@ -16,15 +16,7 @@ class ForkServerTest : public ProcessTest {
   const Context ctx = get_context("forkserver");
 };
 
-pid_t server_of(const Process& child) {
-  std::ifstream file("/proc/" + std::to_string(child.pid()) + "/stat");
-  std::string text;
-  std::getline(file, text);
-  pid_t parent = 0;
-  char state = 0;
-  EXPECT_EQ(std::sscanf(text.c_str() + text.rfind(')') + 1, " %c %d", &state, &parent), 2);
-  return parent;
-}
+pid_t server_of(const Process& child) { return parent_of(child.pid()); }
 
 TEST_F(ForkServerTest, OneServerForksAllAndIsNoChildOfTheProgram) {
   Process first = ctx.Process(sleep_for_ever);

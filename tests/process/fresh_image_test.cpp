@@ -159,20 +159,19 @@ bool orphan_that_starts() {
   return false;
 }
 
-TEST(StartMethods, AreSetOnce) {
-  EXPECT_EQ(in_child([] {
-              set_start_method("spawn");
-              if (get_start_method() != "spawn") return 1;
-              try {
-                set_start_method("fork");
-                return 2;
-              } catch (const RuntimeError&) {
-              }
-              set_start_method("forkserver", true);
-              return get_start_method() == "forkserver" ? 0 : 3;
-            }),
-            0);
+FRESH_SCENARIO(set_once) {
+  set_start_method("spawn");
+  if (get_start_method() != "spawn") return 1;
+  try {
+    set_start_method("fork");
+    return 2;
+  } catch (const RuntimeError&) {
+  }
+  set_start_method("forkserver", true);
+  return get_start_method() == "forkserver" ? 0 : 3;
 }
+
+TEST(StartMethods, AreSetOnce) { EXPECT_EQ(::test::run_fresh("set_once"), 0); }
 
 TEST(StartMethods, AreChosenByTheirFirstUse) {
   EXPECT_EQ(in_child([] {

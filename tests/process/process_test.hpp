@@ -11,6 +11,8 @@
 #include <atomic>
 #include <chrono>
 #include <csignal>
+#include <cstdio>
+#include <fstream>
 #include <functional>
 #include <multiprocessing/process.hpp>
 #include <new>
@@ -80,6 +82,17 @@ inline Captured capture(const std::function<int()>& f) {
 /// The same for a scenario in a program of its own, whose main returns.
 inline Captured capture_fresh(const std::string& scenario) {
   return capture([&] { return ::test::run_fresh(scenario); });
+}
+
+/// The process that waits for it: of a child of a fork server, the server.
+inline pid_t parent_of(pid_t child) {
+  std::ifstream file("/proc/" + std::to_string(child) + "/stat");
+  std::string text;
+  std::getline(file, text);
+  pid_t parent = 0;
+  char state = 0;
+  EXPECT_EQ(std::sscanf(text.c_str() + text.rfind(')') + 1, " %c %d", &state, &parent), 2);
+  return parent;
 }
 
 [[noreturn]] inline void sleep_for_ever() {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // What holds for a process whatever starts it: one body, run under every start method.
-#include <sys/stat.h>
+#include <sys/resource.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -153,6 +153,25 @@ TEST_P(StartMethodTest, ALargeArgumentComesWhole) {
   EXPECT_EQ(q.get(), 5'000'000U);
 }
 
+TEST_P(StartMethodTest, MoreConnectionsThanOneMessageOfASocketTakesComeToo) {
+  std::vector<Connection> near;
+  std::vector<Connection> far;
+  for (int i = 0; i < 300; ++i) {
+    auto [mine, theirs] = Pipe();
+    near.push_back(mine);
+    far.push_back(theirs);
+  }
+  Process process = ctx.Process(
+      [](std::vector<Connection> ends) {
+        for (int i = 0; i < 300; ++i) ends[static_cast<std::size_t>(i)].send(i);
+      },
+      std::move(far));
+  process.start();
+  for (int i = 0; i < 300; ++i) EXPECT_EQ(near[static_cast<std::size_t>(i)].recv<int>(), i);
+  EXPECT_TRUE(process.join(seconds(30)));
+  EXPECT_EQ(process.exitcode(), 0);
+}
+
 TEST_P(StartMethodTest, ExitCodesTellHowItEnded) {
   EXPECT_EQ(run([] {}), 0);
   EXPECT_EQ(run([] { exit(7); }), 7);
@@ -160,12 +179,38 @@ TEST_P(StartMethodTest, ExitCodesTellHowItEnded) {
   EXPECT_EQ(run([] { ::_exit(3); }), 3);
 }
 
+FRESH_SCENARIO(children_ignored) {
+  ::signal(SIGCHLD, SIG_IGN);
+  Process process = get_context(std::getenv("METHOD")).Process([] {
+    exit(::signal(SIGCHLD, SIG_DFL) == SIG_IGN ? 9 : 1);
+  });
+  process.start();
+  return process.join(seconds(30)) ? *process.exitcode() : 2;
+}
+
+TEST_P(StartMethodTest, AProgramThatIgnoresItsChildrenLearnsTheExitCode) {
+  EXPECT_EQ(::test::run_fresh("children_ignored", {"METHOD=" + GetParam()}), 9);
+}
+
+FRESH_SCENARIO(short_files) {
+  const Queue<int> makes_the_arena;
+  const rlimit limit{100'000, 100'000};
+  ::setrlimit(RLIMIT_FSIZE, &limit);
+  Process process = get_context(std::getenv("METHOD")).Process([] { exit(4); });
+  process.start();
+  return process.join(seconds(30)) ? *process.exitcode() : 2;
+}
+
+TEST_P(StartMethodTest, AProgramThatMayMakeNoLargeFilesStartsProcesses) {
+  EXPECT_EQ(::test::run_fresh("short_files", {"METHOD=" + GetParam()}), 4);
+}
+
 TEST_P(StartMethodTest, AnExceptionIsReportedAndGivesOne) {
   const Captured captured =
       capture([&] { return run([] { throw std::runtime_error("went wrong"); }); });
   EXPECT_EQ(captured.code, 1);
   EXPECT_THAT(captured.output, testing::HasSubstr("std::runtime_error: went wrong"));
-  EXPECT_THAT(captured.output, testing::StartsWith("Process Process-1"));
+  EXPECT_THAT(captured.output, testing::ContainsRegex("^Process Process-[0-9]+ \\([0-9]+\\): "));
 }
 
 TEST_P(StartMethodTest, ItCanBeWatchedSignalledAndKilled) {

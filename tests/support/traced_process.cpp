@@ -165,6 +165,8 @@ TracedProcess::State TracedProcess::step() {
   return state;
 }
 
+TracedProcess::State TracedProcess::next_system_call() { return resume(PTRACE_SYSCALL); }
+
 TracedProcess::State TracedProcess::run_to(std::uintptr_t address, int n) {
   State state = State::kStopped;
   if (instruction() == address) {

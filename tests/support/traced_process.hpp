@@ -24,6 +24,8 @@ class TracedProcess {
   /// Does one instruction. A system call in which it sleeps for more than 25 ms gives kBlocked; one
   /// that took as long and ended, as those of a poll do, gives kBlocked the second time.
   State step();
+  /// Goes on to where its next system call begins or ends. kBlocked: it sleeps in one; call again.
+  State next_system_call();
   /// Goes on until it comes to that instruction for the n-th time from here, n >= 1.
   State run_to(std::uintptr_t instruction, int n);
 
