@@ -7,9 +7,11 @@
 
 #include <algorithm>
 #include <cstring>
+#include <fstream>
 #include <multiprocessing/errors.hpp>
 #include <optional>
 #include <span>
+#include <sstream>
 #include <utility>
 
 namespace multiprocessing::os {
@@ -73,6 +75,24 @@ std::uint64_t hash_of_code(const void* address, std::size_t bytes) noexcept {
   return hash;
 }
 
+// The file of a module. What was loaded by a relative path is there by another one once the working
+// directory has changed.
+std::string path_of(const dl_phdr_info& info, ElfW(Addr) address) {
+  std::string path = info.dlpi_name;
+  if (path.empty() || path.front() == '/') return path;
+  std::ifstream maps("/proc/self/maps");
+  for (std::string line; std::getline(maps, line);) {
+    std::istringstream fields(line);
+    ElfW(Addr) begin = 0;
+    ElfW(Addr) end = 0;
+    char dash = 0;
+    fields >> std::hex >> begin >> dash >> end;
+    const std::size_t file = line.find('/');
+    if (begin <= address && address < end && file != std::string::npos) return line.substr(file);
+  }
+  return path;
+}
+
 // Calls visit(module) until it says true.
 template <class Visit> void visit_modules(Visit visit) {
   struct Walk {
@@ -132,7 +152,7 @@ CodeName name_code(const void* address) {
   visit_modules([&](const Module& module) {
     const std::size_t bytes = module.bytes_from(number);
     if (bytes == 0) return false;
-    result = CodeName{build_id_of(module), module.is_program ? "" : module.info->dlpi_name,
+    result = CodeName{build_id_of(module), module.is_program ? "" : path_of(*module.info, number),
                       number - module.info->dlpi_addr, hash_of_code(address, bytes)};
     return true;
   });

@@ -80,9 +80,11 @@ std::optional<Birth> read_birth() {
   return birth;
 }
 
+constexpr const char* kOwn = "/proc/self/exe";
+
 struct Executable {
   std::mutex mutex;
-  std::string path = "/proc/self/exe";
+  std::string path = kOwn;
 };
 Executable& executable() {
   static Executable instance;
@@ -185,7 +187,12 @@ int exec_fresh_image(const Birth& birth, std::string_view name) {
 
 void set_fresh_image(std::string path) {
   const std::lock_guard guard(executable().mutex);
-  executable().path = path.empty() ? "/proc/self/exe" : std::move(path);
+  executable().path = path.empty() ? kOwn : std::move(path);
+}
+
+bool fresh_image_is_another() {
+  const std::lock_guard guard(executable().mutex);
+  return executable().path != kOwn;
 }
 
 }  // namespace multiprocessing::os

@@ -43,5 +43,7 @@ struct Birth {
 
 /// Another program to start instead, as Python's set_executable; empty: this one.
 void set_fresh_image(std::string path);
+/// Whether that is so.
+[[nodiscard]] bool fresh_image_is_another();
 
 }  // namespace multiprocessing::os

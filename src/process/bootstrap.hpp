@@ -27,6 +27,9 @@ void enter_child(Core& core, std::shared_ptr<Core> parent, ExitRecord& record) n
 /// Ends a child in order: its own children, its streams, what it shares. Any thread may call it.
 [[noreturn]] void leave(int exitcode) noexcept;
 
+/// Before a fresh image of this program is executed. THROWS: RuntimeError where it would run main.
+void require_hook(const std::string& name);
+
 /// THROWS: RuntimeError in a fresh image that has not got to what it was started for: its main was
 /// run instead, which shall not start children once more.
 void require_bootstrapped(const std::string& name);

@@ -18,6 +18,7 @@
 #include "os/fork_mutex.hpp"
 #include "os/fresh_image.hpp"
 #include "os/socket.hpp"
+#include "process/bootstrap.hpp"
 #include "process/description.hpp"
 #include "process/fork_server.hpp"
 #include "process/handover.hpp"
@@ -200,6 +201,7 @@ class ForkserverLauncher final : public Launcher {
   std::string_view method() const noexcept override { return "forkserver"; }
 
   std::shared_ptr<Child> launch(Process& process, const std::shared_ptr<Core>& core) override {
+    require_hook(name_of(*core));
     for (int attempt = 0; attempt < 2; ++attempt) {
       // Made without the lock: it calls functions of the program's.
       detail::Encoder request;

@@ -27,9 +27,8 @@ namespace {
 // Whether this fresh image has found its way to what it was started for.
 bool entered = false;
 
-}  // namespace
-
-namespace {
+// Whether this program's fresh images will find theirs.
+bool hooked = false;
 
 // Not to be told of: the parent ended, so nobody wants the target to run.
 void take_references(ExitRecord& record, memory::Serial parent) {
@@ -97,6 +96,14 @@ void run_served_child(ServedRequest& request, memory::Serial parent) noexcept {
   }
 }
 
+void require_hook(const std::string& name) {
+  if (hooked || os::fresh_image_is_another()) return;
+  throw RuntimeError(
+      name +
+      " cannot be started by spawn or forkserver: this program would run its main a second time; "
+      "call multiprocessing::freeze_support(argc, argv) first in main");
+}
+
 void require_bootstrapped(const std::string& name) {
   if (!os::birth() || entered) return;
   throw RuntimeError(
@@ -120,6 +127,8 @@ bool is_program_header(const void* elf_header) noexcept {
   return os::is_program_header(elf_header);
 }
 
+void note_program_hook() noexcept { process::hooked = true; }
+
 void run_fresh_image() {
   const auto& birth = os::birth();
   if (!birth || process::entered) return;
@@ -134,8 +143,11 @@ void run_fresh_image() {
 
 }  // namespace detail
 
-void freeze_support(int /*argc*/, char** /*argv*/) { detail::run_fresh_image(); }
-void freeze_support() { detail::run_fresh_image(); }
+void freeze_support(int /*argc*/, char** /*argv*/) { freeze_support(); }
+void freeze_support() {
+  detail::note_program_hook();
+  detail::run_fresh_image();
+}
 void set_executable(std::string path) { os::set_fresh_image(std::move(path)); }
 
 }  // namespace multiprocessing

@@ -14,6 +14,7 @@
 #include "memory/arena.hpp"
 #include "os/fresh_image.hpp"
 #include "os/socket.hpp"
+#include "process/bootstrap.hpp"
 #include "process/description.hpp"
 #include "process/handover.hpp"
 #include "process/launcher.hpp"
@@ -27,6 +28,7 @@ class SpawnLauncher final : public Launcher {
   std::string_view method() const noexcept override { return "spawn"; }
 
   std::shared_ptr<Child> launch(Process& process, const std::shared_ptr<Core>& core) override {
+    require_hook(name_of(*core));
     RecordHandle record = take_record(RecordPlace::kArena);
     detail::Encoder message;
     message.put(record.page_offset());

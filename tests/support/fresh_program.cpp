@@ -23,14 +23,15 @@ RegisterScenario::RegisterScenario(const char* name, Scenario scenario) {
   scenarios()[name] = scenario;
 }
 
-int run_fresh(const std::string& scenario, const std::vector<std::string>& environment) {
+int run_fresh(const std::string& scenario, const std::vector<std::string>& environment,
+              const std::string& program) {
   const pid_t child = ::fork();
   if (child == 0) {
     for (const std::string& entry : environment) {
       const auto equals = entry.find('=');
       ::setenv(entry.substr(0, equals).c_str(), entry.substr(equals + 1).c_str(), 1);
     }
-    ::execl("/proc/self/exe", "scenario", "--scenario", scenario.c_str(), nullptr);
+    ::execl(program.c_str(), "scenario", "--scenario", scenario.c_str(), nullptr);
     ::_exit(127);
   }
   int status = 0;

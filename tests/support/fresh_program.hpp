@@ -19,8 +19,9 @@ struct RegisterScenario {
   static int name()
 
 /// Executes the scenario in a new program, with VARIABLE=VALUE entries added to its environment.
-/// Returns its exit code, -N for signal N.
-int run_fresh(const std::string& scenario, const std::vector<std::string>& environment = {});
+/// Returns its exit code, -N for signal N. `program`: a copy of this one.
+int run_fresh(const std::string& scenario, const std::vector<std::string>& environment = {},
+              const std::string& program = "/proc/self/exe");
 
 /// For main(): the scenario's exit code if this program was executed for one, else -1.
 int run_requested_scenario(int argc, char** argv);

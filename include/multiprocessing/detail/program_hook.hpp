@@ -18,6 +18,9 @@ using Initialiser = void (*)(int, char**, char**);
 /// Whether that is the header of the program itself, and not of a shared library.
 [[nodiscard]] bool is_program_header(const void* elf_header) noexcept;
 
+/// Notes that the program's fresh images find their way: they call run_fresh_image() before main.
+void note_program_hook() noexcept;
+
 /// Does what this process was started for. Returns only where it was started as usual.
 void run_fresh_image();
 
@@ -40,7 +43,9 @@ __attribute__((section(".init_array"), used)) static Initialiser fresh_image_ent
     enter_fresh_image;
 
 static void enter_fresh_image(int argc, char** argv, char** environment) {
-  if (!is_fresh_image(argc, argv) || !is_program_header(__ehdr_start)) return;
+  if (!is_program_header(__ehdr_start)) return;
+  note_program_hook();
+  if (!is_fresh_image(argc, argv)) return;
   const Initialiser* next = &fresh_image_entry;
   asm("" : "+r"(next));  // the list is no array that the compiler knows of
   for (++next; next < __init_array_end; ++next) (*next)(argc, argv, environment);
