@@ -12,6 +12,7 @@
 #include <multiprocessing/partial.hpp>
 #include <multiprocessing/process.hpp>
 #include <multiprocessing/queues.hpp>
+#include <multiprocessing/shared_memory.hpp>
 #include <multiprocessing/sharedctypes.hpp>
 #include <multiprocessing/signals.hpp>
 #include <multiprocessing/synchronize.hpp>

@@ -189,6 +189,8 @@ Serial attach() {
   } else {
     serial = take_slot();
     own.held.store(serial);
+    Serial nobody = kNobody;
+    mapping().control().first.compare_exchange_strong(nobody, serial);
   }
   life_keeper.serial = serial;
   own.self.store(serial);

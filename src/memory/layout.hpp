@@ -56,6 +56,9 @@ struct Control {
   std::atomic<std::uint32_t> class_hint[kClasses];
   os::FutexWord parking_lock;                ///< held by who uses Mapping::parking
   std::atomic<std::uint32_t> parking_dirty;  ///< something in there has yet to be removed
+  std::atomic<Serial> first;                 ///< the process that the tree began with
+  os::FutexWord block_names_lock;            ///< held by who uses block_names
+  std::atomic<std::uint64_t> block_names;    ///< offset of the first, see block_names.hpp
 };
 
 inline constexpr std::size_t kSlotsAt = 4096;

@@ -17,6 +17,7 @@
 #include "os/log.hpp"
 #include "process/signal_calls.hpp"
 #include "process/tree.hpp"
+#include "sharedctypes/block_names.hpp"
 
 namespace multiprocessing::process {
 namespace {
@@ -91,6 +92,10 @@ void end_children() noexcept {
 
 thread_local int exit_scopes = 0;
 
+// The names of blocks go after the children, who may still be attaching them.
+[[maybe_unused]] const bool kNamesGoLast =
+    (sharedctypes::before_first_name(register_exit_hook), true);
+
 }  // namespace
 
 FinalizerId add_finalizer(int priority, std::function<void()> finalizer) {
@@ -137,6 +142,7 @@ void run_exit_procedure() noexcept {
   run_finalizers(0);
   end_children();
   run_finalizers(std::numeric_limits<int>::min());
+  sharedctypes::remove_names_at_end();
   end_signal_calls();
 }
 

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "sharedctypes/block_file.hpp"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <memory>
+#include <multiprocessing/errors.hpp>
+#include <multiprocessing/object.hpp>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include "sharedctypes/block_guards.hpp"
+
+namespace multiprocessing::sharedctypes {
+namespace {
+
+constexpr const char* kFolder = "/dev/shm";
+constexpr mode_t kMode = 0600;
+constexpr mode_t kMark = S_ISVTX;
+
+[[noreturn]] void fail(int error, std::string_view name, std::string_view what) {
+  throw std::system_error(error, std::generic_category(),
+                          fmt::format("SharedMemory {}: {}", Object(name).repr(), what));
+}
+
+// As Python, which puts one slash in front.
+std::string checked_name(const std::string& given) {
+  const std::size_t begin = std::min(given.find_first_not_of('/'), given.size());
+  std::string name = given.substr(begin);
+  if (name.find('\0') != std::string::npos)
+    throw ValueError(
+        fmt::format("SharedMemory {}: a name cannot have a zero in it", Object(given).repr()));
+  if (name.empty() || name == "." || name == ".." || name.find('/') != std::string::npos)
+    fail(EINVAL, given, "this cannot be the name of a block; use one without slashes");
+  if (name.size() > kBlockNameMax) fail(ENAMETOOLONG, given, "the name is too long");
+  return name;
+}
+
+std::string path_of(std::string_view name) { return fmt::format("{}/{}", kFolder, name); }
+
+std::string made_up_name() {
+  std::uint32_t number = 0;
+  while (::getrandom(&number, sizeof number, 0) != sizeof number) {
+  }
+  return fmt::format("psm_{:08x}", number);
+}
+
+std::byte* map(const os::Fd& fd, std::size_t size, std::string_view name) {
+  void* const base = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
+  if (base == MAP_FAILED) fail(errno, name, fmt::format("{} bytes cannot be mapped", size));
+  return static_cast<std::byte*>(base);
+}
+
+// It has no name yet.
+os::Fd make_nameless(const FilePlan& plan, std::string_view name) {
+  os::Fd fd(::open(kFolder, O_TMPFILE | O_RDWR | O_CLOEXEC, kMode));
+  if (!fd) fail(errno, name, fmt::format("no block can be made below {}", kFolder));
+  if (::fchmod(fd.get(), kMode | kMark) != 0 || ::flock(fd.get(), LOCK_EX | LOCK_NB) != 0)
+    fail(errno, name, "the block cannot be marked as this process's");
+  if (::ftruncate(fd.get(), static_cast<off_t>(plan.size)) != 0)
+    fail(errno, name, fmt::format("a block cannot have {} bytes", plan.size));
+  // Here, a full /dev/shm is an error; in the mapping it would be SIGBUS.
+  for (auto rest = plan.contents; !rest.empty();) {
+    const auto at = static_cast<off_t>(plan.contents.size() - rest.size());
+    const ssize_t n = ::pwrite(fd.get(), rest.data(), rest.size(), at);
+    if (n < 0 && errno != EINTR) fail(errno, name, "the block cannot be written");
+    if (n > 0) rest = rest.subspan(static_cast<std::size_t>(n));
+  }
+  return fd;
+}
+
+// 0, or the errno.
+int give_name(const os::Fd& fd, const std::string& name) noexcept {
+  const std::string link = fmt::format("/proc/self/fd/{}", fd.get());
+  const int result =
+      ::linkat(AT_FDCWD, link.c_str(), AT_FDCWD, path_of(name).c_str(), AT_SYMLINK_FOLLOW);
+  return result == 0 ? 0 : errno;
+}
+
+struct CloseFolder {
+  void operator()(DIR* folder) const noexcept { ::closedir(folder); }
+};
+
+bool is_marked(const struct stat& status) noexcept {
+  return S_ISREG(status.st_mode) && (status.st_mode & 07777) == (kMode | kMark) &&
+         status.st_uid == ::geteuid();
+}
+
+bool remove_if_stale(int folder, const char* name) noexcept {
+  struct stat status {};
+  if (::fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) != 0 || !is_marked(status))
+    return false;
+  const os::Fd fd(::openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  if (!fd || ::fstat(fd.get(), &status) != 0 || !is_marked(status)) return false;
+  if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) return false;
+  // While the lock is held nobody else takes it for stale, and the number is not given away.
+  return unlink_file(name, status.st_ino);
+}
+
+}  // namespace
+
+MappedFile create_file(const FilePlan& plan) {
+  std::string name = plan.name ? checked_name(*plan.name) : made_up_name();
+  os::Fd fd = make_nameless(plan, name);
+  struct stat status {};
+  if (::fstat(fd.get(), &status) != 0) fail(errno, name, "the block cannot be looked at");
+  MappedFile file{
+      .name = std::move(name), .inode = status.st_ino, .base = nullptr, .size = plan.size};
+  for (;;) {
+    enter_name(file.name, file.inode, plan.manager);
+    const int error = give_name(fd, file.name);
+    if (error == 0) break;
+    leave_name(file.inode);
+    if (error != EEXIST) fail(error, file.name, "the block cannot be given its name");
+    if (plan.name) {
+      fail(EEXIST, file.name,
+           "a block of this name exists; attach it without mp::create, unlink it, or take another");
+    }
+    file.name = made_up_name();
+  }
+  try {
+    file.base = map(fd, file.size, file.name);
+    keep_guard(file.inode, std::move(fd));
+  } catch (...) {
+    if (file.base != nullptr) ::munmap(file.base, file.size);
+    if (unlink_file(file.name.c_str(), file.inode)) leave_name(file.inode);
+    throw;
+  }
+  return file;
+}
+
+MappedFile attach_file(const std::string& given) {
+  std::string name = checked_name(given);
+  const os::Fd fd(::open(path_of(name).c_str(), O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  if (!fd) {
+    fail(errno, name,
+         errno == ENOENT ? "there is no block of this name; was it unlinked?"
+                         : "the block cannot be attached");
+  }
+  struct stat status {};
+  if (::fstat(fd.get(), &status) != 0) fail(errno, name, "the block cannot be looked at");
+  if (!S_ISREG(status.st_mode)) fail(EINVAL, name, "it is something else than a block");
+  if (status.st_size <= 0) {
+    throw ValueError(fmt::format(
+        "SharedMemory {}: the block has no bytes; its maker has not given it a size yet",
+        Object(name).repr()));
+  }
+  const auto size = static_cast<std::size_t>(status.st_size);
+  std::byte* const base = map(fd, size, name);
+  return {.name = std::move(name), .inode = status.st_ino, .base = base, .size = size};
+}
+
+bool unlink_file(const char* name, ino_t inode) noexcept {
+  const std::string path = path_of(name);
+  struct stat status {};
+  if (::lstat(path.c_str(), &status) != 0) return false;
+  if (status.st_ino != inode) {
+    errno = ENOENT;
+    return false;
+  }
+  return ::unlink(path.c_str()) == 0;
+}
+
+std::size_t remove_stale_files() {
+  const std::unique_ptr<DIR, CloseFolder> folder(::opendir(kFolder));
+  if (folder == nullptr)
+    throw std::system_error(errno, std::generic_category(),
+                            fmt::format("SharedMemory::cleanup_stale: {} cannot be read", kFolder));
+  std::size_t removed = 0;
+  while (const dirent* const entry = ::readdir(folder.get()))
+    if (remove_if_stale(::dirfd(folder.get()), entry->d_name)) ++removed;
+  return removed;
+}
+
+}  // namespace multiprocessing::sharedctypes

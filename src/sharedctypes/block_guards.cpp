@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "sharedctypes/block_guards.hpp"
+
+#include <pthread.h>
+#include <sys/stat.h>
+
+#include <cstddef>
+#include <mutex>
+#include <unordered_map>
+#include <utility>
+
+namespace multiprocessing::sharedctypes {
+namespace {
+
+struct Guards {
+  std::mutex mutex;  // held across fork
+  std::unordered_map<ino_t, os::Fd> fds;
+  std::size_t look_at = 16;  // the size at which those without a name are looked for next
+};
+
+// Never destroyed: blocks may be made and unlinked after any static of this file.
+Guards& guards() {
+  static Guards* const instance = [] {
+    auto* const made = new Guards;
+    ::pthread_atfork([] { guards().mutex.lock(); }, [] { guards().mutex.unlock(); },
+                     [] {
+                       guards().fds.clear();
+                       guards().mutex.unlock();
+                     });
+    return made;
+  }();
+  return *instance;
+}
+
+bool has_name(const os::Fd& fd) noexcept {
+  struct stat status {};
+  return ::fstat(fd.get(), &status) == 0 && status.st_nlink != 0;
+}
+
+}  // namespace
+
+void keep_guard(ino_t inode, os::Fd fd) {
+  Guards& all = guards();
+  const std::lock_guard guard(all.mutex);
+  if (all.fds.size() >= all.look_at) {
+    std::erase_if(all.fds, [](const auto& entry) { return !has_name(entry.second); });
+    all.look_at = 2 * all.fds.size() + 16;
+  }
+  all.fds.insert_or_assign(inode, std::move(fd));
+}
+
+void drop_guard_if_unlinked(ino_t inode) noexcept {
+  Guards& all = guards();
+  const std::lock_guard guard(all.mutex);
+  const auto found = all.fds.find(inode);
+  if (found != all.fds.end() && !has_name(found->second)) all.fds.erase(found);
+}
+
+}  // namespace multiprocessing::sharedctypes

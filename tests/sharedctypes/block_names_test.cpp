@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: BSL-1.0
+// Who removes the names of blocks that nobody unlinked.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <multiprocessing/errors.hpp>
+#include <multiprocessing/process.hpp>
+#include <multiprocessing/shared_memory.hpp>
+#include <string>
+
+#include "child.hpp"
+#include "fresh_program.hpp"
+#include "long_form.hpp"
+#include "random_killer.hpp"
+#include "step_killer.hpp"
+#include "watchdog.hpp"
+
+namespace mp = multiprocessing;
+using mp::SharedMemory;
+using mp::test::Child;
+using mp::test::eventually;
+
+namespace {
+
+bool exists(const std::string& name) { return ::access(("/dev/shm/" + name).c_str(), F_OK) == 0; }
+
+void make(const char* name) { SharedMemory(mp::create, 100, name); }
+
+FRESH_SCENARIO(makes_a_block) {
+  make("mp_names_a");
+  return exists("mp_names_a") ? 0 : 1;
+}
+
+TEST(BlockNamesTest, GoWhenTheProgramEnds) {
+  EXPECT_EQ(test::run_fresh("makes_a_block"), 0);
+  EXPECT_FALSE(exists("mp_names_a"));
+}
+
+FRESH_SCENARIO(has_a_child_that_makes_a_block) {
+  mp::Process child(make, "mp_names_b");
+  child.start();
+  child.join();
+  return exists("mp_names_b") && SharedMemory("mp_names_b").size() == 100 ? 0 : 1;
+}
+
+TEST(BlockNamesTest, OutliveTheProcessThatMadeThemAndGoWithTheProgram) {
+  EXPECT_EQ(test::run_fresh("has_a_child_that_makes_a_block"), 0);
+  EXPECT_FALSE(exists("mp_names_b"));
+}
+
+void make_and_die(const char* name) {
+  make(name);
+  ::raise(SIGKILL);
+}
+
+FRESH_SCENARIO(has_a_child_that_makes_a_block_and_is_killed) {
+  mp::Process child(make_and_die, "mp_names_c");
+  child.start();
+  child.join();
+  return child.exitcode() == -SIGKILL ? 0 : 1;
+}
+
+TEST(BlockNamesTest, OfAKilledProcessGoWithTheProgram) {
+  EXPECT_EQ(test::run_fresh("has_a_child_that_makes_a_block_and_is_killed"), 0);
+  EXPECT_FALSE(exists("mp_names_c"));
+}
+
+FRESH_SCENARIO(is_killed_and_its_child_ends) {
+  make("mp_names_d");
+  mp::Process child([] {
+    make("mp_names_e");
+    while (mp::parent_process()->is_alive()) ::usleep(1000);
+  });
+  child.start();
+  while (!exists("mp_names_e")) ::usleep(1000);
+  return ::raise(SIGKILL);
+}
+
+TEST(BlockNamesTest, OfAKilledProgramGoWhenItsChildEnds) {
+  EXPECT_EQ(test::run_fresh("is_killed_and_its_child_ends"), -SIGKILL);
+  EXPECT_TRUE(eventually([] { return !exists("mp_names_d") && !exists("mp_names_e"); }));
+}
+
+FRESH_SCENARIO(uses_no_process_and_forks_one_that_exits) {
+  make("mp_names_f");
+  const pid_t child = ::fork();
+  if (child == 0) std::exit(0);
+  ::waitpid(child, nullptr, 0);
+  return exists("mp_names_f") ? 0 : 1;
+}
+
+TEST(BlockNamesTest, StayWhenAForkedProcessExits) {
+  EXPECT_EQ(test::run_fresh("uses_no_process_and_forks_one_that_exits"), 0);
+  EXPECT_FALSE(exists("mp_names_f"));
+}
+
+FRESH_SCENARIO(makes_a_block_and_is_killed) {
+  make("mp_names_g");
+  return ::raise(SIGKILL);
+}
+
+TEST(BlockNamesTest, CleanupStaleRemovesThoseOfTheDead) {
+  EXPECT_EQ(test::run_fresh("makes_a_block_and_is_killed"), -SIGKILL);
+  SharedMemory::cleanup_stale();
+  EXPECT_FALSE(exists("mp_names_g"));
+}
+
+TEST(BlockNamesTest, CleanupStaleLeavesThoseOfTheLiving) {
+  SharedMemory own(mp::create, 1);
+  Child child([] {
+    SharedMemory closed(mp::create, 1, "mp_names_h");
+    closed.close();
+    return ::pause();
+  });
+  ASSERT_TRUE(eventually([] { return exists("mp_names_h"); }));
+
+  SharedMemory::cleanup_stale();
+
+  EXPECT_TRUE(exists(own.name()));
+  EXPECT_TRUE(exists("mp_names_h"));
+  own.unlink();
+  child.kill();
+  SharedMemory::cleanup_stale();
+  EXPECT_FALSE(exists("mp_names_h"));
+}
+
+TEST(BlockNamesTest, TheChildrenOfAMakerDoNotKeepItAlive) {
+  Child maker([] {
+    make("mp_names_i");
+    if (::fork() == 0) ::alarm(30);
+    return ::pause();
+  });
+  ASSERT_TRUE(eventually([] { return exists("mp_names_i"); }));
+  maker.kill();
+
+  EXPECT_TRUE(eventually([] {
+    SharedMemory::cleanup_stale();
+    return !exists("mp_names_i");
+  }));
+}
+
+TEST(BlockNamesTest, CleanupStaleLeavesWhatOthersMade) {
+  const int fd = ::open("/dev/shm/psm_mp_names_j", O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+  ASSERT_GE(fd, 0);
+  ::close(fd);
+  SharedMemory::cleanup_stale();
+  EXPECT_TRUE(exists("psm_mp_names_j"));
+  ::unlink("/dev/shm/psm_mp_names_j");
+}
+
+TEST(BlockNamesTest, WhoeverIsKilledAtAnyInstructionOfMakingOneLeavesWhatCleanupStaleRemoves) {
+  const mp::test::Watchdog watchdog{std::chrono::minutes(10)};
+  SharedMemory(mp::create, 1).unlink();
+  mp::test::kill_at_every_step({.act = [] { make("mp_names_k"); },
+                                .check =
+                                    [] {
+                                      SharedMemory::cleanup_stale();
+                                      EXPECT_FALSE(exists("mp_names_k"));
+                                      SharedMemory own(mp::create, 10, "mp_names_k");
+                                      EXPECT_EQ(SharedMemory("mp_names_k").size(), 10);
+                                      own.unlink();
+                                    }});
+}
+
+TEST(BlockNamesTest, ManyProcessesThatAreKilledInTheMidstLeaveNothing) {
+  const mp::test::Watchdog watchdog{std::chrono::minutes(10)};
+  mp::test::kill_at_random({.kills = mp::test::rounds(50, 1000),
+                            .processes = 3,
+                            .work =
+                                [](int number) {
+                                  const std::string name = "mp_names_l" + std::to_string(number);
+                                  SharedMemory block(mp::create, 100, name);
+                                  block.unlink();
+                                },
+                            .check = [] { SharedMemory::cleanup_stale(); }});
+  SharedMemory::cleanup_stale();
+  for (int number = 0; number < 3; ++number)
+    EXPECT_FALSE(exists("mp_names_l" + std::to_string(number)));
+}
+
+TEST(BlockNamesTest, AManagerUnlinksItsBlocks) {
+  std::string first;
+  std::string second;
+  {
+    mp::SharedMemoryManager manager;
+    auto block = manager.SharedMemory(100);
+    auto list = manager.ShareableList({1, "two"});
+    first = block.name();
+    second = list.shm().name();
+    EXPECT_EQ(SharedMemory(first).size(), 100);
+    EXPECT_TRUE(exists(second));
+  }
+  EXPECT_FALSE(exists(first));
+  EXPECT_FALSE(exists(second));
+}
+
+TEST(BlockNamesTest, AManagerEndsWithItsLastHandleInTheProcessThatMadeIt) {
+  mp::SharedMemoryManager manager;
+  const auto block = manager.SharedMemory(1);
+  { const mp::SharedMemoryManager copy = manager; }
+  EXPECT_EQ(mp::test::in_child([&] {
+              const mp::SharedMemoryManager moved = std::move(manager);
+              return 0;
+            }),
+            0);
+  EXPECT_TRUE(exists(block.name()));
+  manager.shutdown();
+  manager.shutdown();
+  EXPECT_FALSE(exists(block.name()));
+  EXPECT_THROW(static_cast<void>(manager.SharedMemory(1)), mp::ValueError);
+}
+
+TEST(BlockNamesTest, AManagerUnlinksWhatOtherProcessesMadeThroughIt) {
+  mp::SharedMemoryManager manager;
+  mp::Process child(
+      [](mp::SharedMemoryManager given) {
+        static_cast<void>(given.SharedMemory(10));
+        static_cast<void>(given.ShareableList({"name"}));
+      },
+      manager);
+  const auto count = [] {
+    int n = 0;
+    for (const auto& entry : std::filesystem::directory_iterator("/dev/shm"))
+      n += entry.path().filename().string().starts_with("psm_") ? 1 : 0;
+    return n;
+  };
+  const int before = count();
+  child.start();
+  child.join();
+  ASSERT_EQ(child.exitcode(), 0);
+  manager.shutdown();
+  EXPECT_LE(count(), before);
+}
+
+}  // namespace
