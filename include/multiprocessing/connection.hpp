@@ -7,10 +7,11 @@
 //          the peer never reads the end of the stream. Messages that a recv of another type left
 //          behind stay with the parent.
 // Death:   what a dead process sent whole is received, then EOFError comes once the other side is
-//          closed everywhere. Sending into a pipe that nobody can read is BrokenPipeError; SIGPIPE
-//          is never raised. A process that is killed while it receives takes one message with it;
-//          one of more than some 256 KiB, which is handed over, not left in the pipe, goes to the
-//          next receiver. Nothing of a message that its sender was killed in is received.
+//          closed everywhere. Sending into a pipe that nobody can read is BrokenPipeError, some
+//          20 microseconds after the last reader's death at the latest; SIGPIPE is never raised. A
+//          process that is killed while it receives takes one message with it at most; one of more
+//          than some 256 KiB, which is handed over, not left in the pipe, goes to the next
+//          receiver. Nothing of a message that its sender was killed in is received.
 // Signals: never disturb a wait.
 #pragma once
 #include <multiprocessing/detail/incoming.hpp>
@@ -76,9 +77,10 @@ class Connection {
   /// THROWS: std::system_error, ValueError for what is no stream socket.
   explicit Connection(int fd, bool readable = true, bool writable = true);
 
-  /// Sends any message; returns when the kernel holds all of it, waits while the pipe is full.
+  /// Sends any message; returns when all of it is on the way, waits while the pipe is full.
   /// A message of more than some 256 KiB waits for its receiver.
-  /// THROWS: BrokenPipeError; std::system_error; TypeError for handles where they cannot travel.
+  /// THROWS: BrokenPipeError; std::system_error; TypeError for handles where they cannot travel;
+  /// MemoryError if there is no shared memory for a pipe's first message.
   template <class T> void send(const T& value) {
     using Sent = detail::message_type_t<const T&>;
     detail::check_message<Sent>();

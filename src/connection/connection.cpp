@@ -53,8 +53,8 @@ Connection Traveller<Connection>::decode(Decoder& decoder) {
         std::make_shared<connection::StreamEnd>(std::move(fd), options, readable, writable));
   }
   if (!pipe) throw ValueError("Connection: this is no message of a Connection");
-  return ConnectionCore::connection(
-      std::make_shared<connection::PipeEnd>(std::move(fd), std::move(pipe), readable, writable));
+  return ConnectionCore::connection(std::make_shared<connection::PipeEnd>(
+      std::move(fd), std::move(pipe), (bits & 16U) >> 4, readable, writable));
 }
 
 }  // namespace detail
@@ -170,7 +170,7 @@ bool Connection::poll() const {
 bool Connection::poll(Timeout timeout) const {
   return ConnectionCore::of(*this).poll(os::Deadline::after(timeout));
 }
-int Connection::fileno() const { return ConnectionCore::of(*this).fileno(); }
+int Connection::fileno() const { return ConnectionCore::of(*this).watched_fileno(); }
 void Connection::close() {
   if (core_ != nullptr) core_->close();
 }

@@ -103,11 +103,25 @@ void ConnectionCore::give_back(Incoming&& message) {
   any_pending_.store(true, std::memory_order_release);
 }
 
+Arrived ConnectionCore::arrived(int, bool told) {
+  return told ? Arrived::kMessage : Arrived::kNothing;
+}
+
+bool ConnectionCore::ready(bool told) {
+  const os::GuardedFd::Use fd = use("poll", For::kReading);
+  return has_pending() || arrived(fd.fd(), told) != Arrived::kNothing;
+}
+
 bool ConnectionCore::poll(const os::Deadline& deadline) {
   const os::GuardedFd::Use fd = use("poll", For::kReading);
   if (has_pending()) return true;
-  pollfd entry{fd.fd(), POLLIN, 0};
-  return os::poll_until(std::span(&entry, 1), deadline) != 0;
+  bool told = false;
+  while (arrived(fd.fd(), told) == Arrived::kNothing) {
+    pollfd entry{fd.fd(), POLLIN, 0};
+    if (os::poll_until(std::span(&entry, 1), deadline) == 0) return false;
+    told = true;
+  }
+  return true;
 }
 
 int ConnectionCore::fileno() {
@@ -116,8 +130,16 @@ int ConnectionCore::fileno() {
   return fd.fd();
 }
 
+int ConnectionCore::watched_fileno() {
+  const os::GuardedFd::Use fd = fd_.use();
+  if (!fd) fail(EBADF, "fileno: handle is closed");
+  if (readable()) watch(fd.fd());
+  return fd.fd();
+}
+
 void ConnectionCore::close() {
   fd_.close();
+  closed_here();
   std::deque<Incoming> pending;
   {
     const std::lock_guard guard(pending_mutex_);

@@ -19,6 +19,9 @@
 
 namespace multiprocessing::detail {
 
+/// What receive() would find at once.
+enum class Arrived { kNothing, kMessage, kEnd };
+
 class ConnectionCore {
  public:
   ConnectionCore(os::Fd fd, bool readable, bool writable) noexcept
@@ -36,9 +39,13 @@ class ConnectionCore {
   Incoming receive(const char* call, std::optional<std::size_t> limit = {});
   void give_back(Incoming&& message);
   bool poll(const os::Deadline& deadline);
-  [[nodiscard]] bool has_pending();
+  /// Whether receive() returns at once. `told`: the descriptor was found readable. If not, the
+  /// descriptor will tell.
+  [[nodiscard]] bool ready(bool told);
 
   [[nodiscard]] int fileno();
+  /// The same for somebody who will poll it without asking ready().
+  [[nodiscard]] int watched_fileno();
   void close();
   [[nodiscard]] bool closed() const noexcept { return fd_.closed(); }
   [[nodiscard]] bool readable() const noexcept { return readable_.load(std::memory_order_relaxed); }
@@ -56,6 +63,10 @@ class ConnectionCore {
   };
   virtual void send_on(int fd, const Outgoing& message) = 0;
   virtual void receive_on(int fd, Incoming& message, std::optional<std::size_t> limit) = 0;
+  /// Where the descriptor alone does not tell.
+  virtual Arrived arrived(int fd, bool told);
+  virtual void watch(int) {}
+  virtual void closed_here() noexcept {}
 
   /// Throws std::system_error that names this connection.
   [[noreturn]] void fail(int error, const std::string& what) const;
@@ -67,6 +78,7 @@ class ConnectionCore {
   enum class For { kReading, kWriting };
   [[nodiscard]] os::GuardedFd::Use use(const char* call, For purpose);
   [[nodiscard]] bool take_pending(Incoming& message);
+  [[nodiscard]] bool has_pending();
   void drop_parents_pending() noexcept;
 
   os::GuardedFd fd_;

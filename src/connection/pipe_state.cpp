@@ -29,9 +29,17 @@ void empty(ObjectHeader& object) {
   }
 }
 
-// The bags' references to the pipe end with its block, a moment after this.
+// A lane is out of reach before it is let go, for this may run again. The pipe's references to what
+// else it keeps alive end with its block, a moment after this.
 void abandon(ObjectHeader& object) {
-  if (static_cast<PipeState&>(object).bags.load() != 0) memory::request_sweep();
+  auto& pipe = static_cast<PipeState&>(object);
+  for (auto& lane : pipe.lanes) {
+    const Offset at = lane.exchange(0);
+    if (at == 0) continue;
+    memory::unpin(*memory::at_as<ObjectHeader>(at), &pipe);
+    pipe.pinned.fetch_sub(1);
+  }
+  if (pipe.pinned.load() != 0) memory::request_sweep();
 }
 
 // Before main, for a process that has no pipe may still have to clean up after one that had.
@@ -57,7 +65,7 @@ Bag::Bag(PipeState& pipe, std::span<const Handle> handles) : pipe_(pipe) {
     ++bag.count;
     if (!itself) memory::pin(object, &bag);
   }
-  pipe.bags.fetch_add(1);
+  pipe.pinned.fetch_add(1);
   memory::pin(bag, &pipe);
 }
 
@@ -80,7 +88,7 @@ std::vector<Handle> unpack(const Handle& pipe, Offset where) {
   }
   auto& state = static_cast<PipeState&>(pipe.as<ObjectHeader>());
   memory::unpin(object.as<ObjectHeader>(), &state);
-  state.bags.fetch_sub(1);
+  state.pinned.fetch_sub(1);
   return handles;
 }
 

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
-// What the ends of a Pipe share, in all processes, for the sake of handles in flight.
+// What the ends of a Pipe share, in all processes.
 //
-// Messages are in the kernel's buffers, which keep no shared object alive. Handles in a message
-// therefore ride in a bag, an object that the pipe keeps alive until the receiver has taken what
-// is in it.
+// Handles in a message ride in a bag, an object that the pipe keeps alive until the receiver has
+// taken what is in it.
 //
-// Death: a sender that dies before its message is under way, a receiver that dies after it took the
-// message out of the kernel's buffer, and a message that is never received leave a bag that ends
-// with the pipe. All else that a death leaves is found by the next sweep.
+// Death: a lane that its maker did not hook in, a sender that dies before its message is under way,
+// a receiver that dies after it took the message, and a message that is never received leave a lane
+// or a bag that ends with the pipe. All else that a death leaves is found by the next sweep.
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -21,10 +20,14 @@ namespace multiprocessing::connection {
 struct PipeState : memory::ObjectHeader {
   static constexpr memory::ObjectKind kKind = memory::ObjectKind::kConnection;
 
-  /// Set for good by the first message with descriptors.
-  std::atomic<std::uint32_t> carries_descriptors{0};
-  /// Bags that were sent and not yet unpacked; may run high after a kill.
-  std::atomic<std::uint32_t> bags{0};
+  /// What each end sends; 0 before its first message.
+  std::atomic<memory::Offset> lanes[2]{};
+  /// Somebody polls the descriptor of that end without our knowing: it must always be true.
+  std::atomic<std::uint32_t> watched[2]{};
+  /// How often a process closed one of the ends, as far as it could tell.
+  std::atomic<std::uint32_t> closings{0};
+  /// Bags and lanes that were pinned and not yet let go; may run high after a kill.
+  std::atomic<std::uint32_t> pinned{0};
 };
 
 /// The handles of one message, by its sender.

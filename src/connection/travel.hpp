@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // A Connection in a message.
 //
-// connection := way:u8 pipe:handle end:fd options      way: Way, 4 readable, 8 writable
+// connection := way:u8 pipe:handle end:fd options      way: Way, 4 readable, 8 writable, 16 end
 // options    := max_message_bytes:u64                  of a stream; a Pipe has none
 #pragma once
 #include <cstdint>
@@ -13,9 +13,10 @@ enum class Way : std::uint8_t {
   kStream  ///< a stream socket; it has no pipe
 };
 
-constexpr std::uint8_t way_bits(Way way, bool readable, bool writable) noexcept {
+/// `end`: which one of a Pipe, 0 or 1.
+constexpr std::uint8_t way_bits(Way way, bool readable, bool writable, unsigned end = 0) noexcept {
   return static_cast<std::uint8_t>(static_cast<unsigned>(way) | (readable ? 4U : 0U) |
-                                   (writable ? 8U : 0U));
+                                   (writable ? 8U : 0U) | end << 4);
 }
 
 }  // namespace multiprocessing::connection

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <unordered_set>
 
 #include "connection/core.hpp"
@@ -19,9 +20,30 @@ short events_of(const Waitable& object) {
   return connection == nullptr || connection->readable() ? short{POLLIN} : short{0};
 }
 
-bool has_message(const Waitable& object) {
+// Whether a receive would return at once; `told`: the descriptor was found ready. For an end that
+// sends only, and what is no Connection, the descriptor says all.
+bool ready(const Waitable& object, bool told) {
   const Connection* connection = object.connection();
-  return connection != nullptr && ConnectionCore::of(*connection).has_pending();
+  if (connection == nullptr || !connection->readable()) return told;
+  return ConnectionCore::of(*connection).ready(told);
+}
+
+int descriptor_of(const Waitable& object) {
+  const Connection* connection = object.connection();
+  return connection == nullptr ? object.fileno() : ConnectionCore::of(*connection).fileno();
+}
+
+std::vector<pollfd> entries_of(std::span<const Waitable> objects) {
+  std::vector<pollfd> entries;
+  entries.reserve(objects.size());
+  std::unordered_set<int> seen;
+  for (const Waitable& object : objects) {
+    entries.push_back({descriptor_of(object), events_of(object), 0});
+    if (seen.insert(entries.back().fd).second) continue;
+    throw KeyError(fmt::format("connection::wait: descriptor {} is given twice; name each once",
+                               entries.back().fd));
+  }
+  return entries;
 }
 
 }  // namespace
@@ -38,26 +60,20 @@ int Waitable::fileno() const {
 
 std::vector<std::size_t> wait_for_any(std::span<const Waitable> objects, Timeout timeout) {
   if (objects.empty() && timeout.is_forever()) return {};
-  os::Deadline deadline = os::Deadline::after(timeout);
-  std::vector<pollfd> entries;
-  entries.reserve(objects.size());
-  std::unordered_set<int> seen;
-  std::vector<bool> waiting_here(objects.size());
-  for (std::size_t i = 0; i < objects.size(); ++i) {
-    entries.push_back({objects[i].fileno(), events_of(objects[i]), 0});
-    if (!seen.insert(entries.back().fd).second) {
-      throw KeyError(fmt::format("connection::wait: descriptor {} is given twice; name each once",
-                                 entries.back().fd));
+  const os::Deadline deadline = os::Deadline::after(timeout);
+  std::vector<pollfd> entries = entries_of(objects);
+  std::vector<std::size_t> found;
+  for (;;) {
+    std::vector<bool> here(objects.size());
+    for (std::size_t i = 0; i < objects.size(); ++i) here[i] = ready(objects[i], false);
+    const bool any = std::find(here.begin(), here.end(), true) != here.end();
+    const int told =
+        os::poll_until(entries, any ? os::Deadline::after(std::chrono::seconds(0)) : deadline);
+    for (std::size_t i = 0; i < objects.size(); ++i) {
+      if (here[i] || (entries[i].revents != 0 && ready(objects[i], true))) found.push_back(i);
     }
-    waiting_here[i] = has_message(objects[i]);
-    if (waiting_here[i]) deadline = os::Deadline::after(std::chrono::seconds(0));
+    if (told == 0 || !found.empty()) return found;
   }
-  os::poll_until(entries, deadline);
-  std::vector<std::size_t> ready;
-  for (std::size_t i = 0; i < objects.size(); ++i) {
-    if (waiting_here[i] || entries[i].revents != 0) ready.push_back(i);
-  }
-  return ready;
 }
 
 std::vector<Waitable> wait(std::initializer_list<Waitable> objects, Timeout timeout) {

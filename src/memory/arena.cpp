@@ -44,10 +44,11 @@ void* allocate_for_references(std::size_t bytes) {
   return block;
 }
 
-void* allocate(std::size_t bytes, BlockKind kind) {
+void* allocate(std::size_t bytes, BlockKind kind, std::size_t zeroed) {
+  const bool all_zeroed = kind == BlockKind::kObject && zeroed >= bytes;
   const auto take = [&] {
-    return kind == BlockKind::kObject ? blocks().allocate(bytes, BlockKind::kPlain, Contents::kZero)
-                                      : segment().allocate(bytes, std::nothrow);
+    return all_zeroed ? blocks().allocate(bytes, BlockKind::kPlain, Contents::kZero)
+                      : segment().allocate(bytes, std::nothrow);
   };
   void* block = take();
   if (block == nullptr) {
@@ -57,6 +58,7 @@ void* allocate(std::size_t bytes, BlockKind kind) {
   }
   if (kind == BlockKind::kPlain) return block;
   if (kind == BlockKind::kParcel) std::memset(block, 0, 64);
+  if (kind == BlockKind::kObject && !all_zeroed) std::memset(block, 0, zeroed);
   // Only now, when a sweep would find it well-formed.
   OwnerWord& word = blocks().owner_word(block);
   word.store(owner_value(generation_in(word.load()), kind, self()), std::memory_order_release);

@@ -26,9 +26,11 @@ enum class BlockKind : std::uint8_t {
   kObject      ///< a shared object: destroyed if nobody refers to it (object.hpp)
 };
 
-/// A block owned by this process, 64-byte aligned, contents undefined (objects: zeroed).
+/// A block owned by this process, 64-byte aligned, contents undefined (objects: zeroed, or their
+/// first `zeroed` bytes are).
 /// Throws MemoryError when the segment limit or the system's memory is used up.
-[[nodiscard]] void* allocate(std::size_t bytes, BlockKind kind = BlockKind::kPlain);
+[[nodiscard]] void* allocate(std::size_t bytes, BlockKind kind = BlockKind::kPlain,
+                             std::size_t zeroed = SIZE_MAX);
 
 /// Frees a block owned by this process.
 void deallocate(void* block) noexcept;

@@ -252,10 +252,10 @@ void flush_deferred_drops() noexcept {
   for (const Drop& drop : ready) drop_now(drop);
 }
 
-Handle create_object(ObjectKind kind, std::size_t bytes, void (*init)(void*, void*),
-                     void* context) {
+Handle create_object(ObjectKind kind, std::size_t bytes, std::size_t zeroed,
+                     void (*init)(void*, void*), void* context) {
   flush_deferred_drops();
-  void* block = allocate(bytes, BlockKind::kObject);
+  void* block = allocate(bytes, BlockKind::kObject, zeroed);
   auto& object = *static_cast<ObjectHeader*>(block);
   try {
     init(block, context);

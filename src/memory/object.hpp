@@ -32,6 +32,7 @@ enum class ObjectKind : std::uint16_t {
   kBarrier,
   kQueue,
   kConnection,
+  kLane,         ///< messages of a pipe
   kBag,          ///< handles in flight through a pipe
   kDescriptors,  ///< descriptors in a message that lies in the arena
   kMemory,       ///< Value, Array and other plain memory
@@ -60,9 +61,14 @@ static_assert(sizeof(ObjectHeader) == 64);
 using Finalizer = void (*)(ObjectHeader& object);
 void register_finalizer(ObjectKind kind, Finalizer finalizer) noexcept;
 
-/// Allocates and publishes an object of `bytes`, zeroed, then set up by `init`.
-[[nodiscard]] Handle create_object(ObjectKind kind, std::size_t bytes, void (*init)(void*, void*),
-                                   void* context);
+/// Allocates and publishes an object of `bytes`, the first `zeroed` of them zeroed (64 at least),
+/// then set up by `init`.
+[[nodiscard]] Handle create_object(ObjectKind kind, std::size_t bytes, std::size_t zeroed,
+                                   void (*init)(void*, void*), void* context);
+[[nodiscard]] inline Handle create_object(ObjectKind kind, std::size_t bytes,
+                                          void (*init)(void*, void*), void* context) {
+  return create_object(kind, bytes, bytes, init, context);
+}
 
 /// Makes a T, whose first base is ObjectHeader and which names its T::kKind.
 template <class T, class... Args> [[nodiscard]] Handle make_object(Args&&... args) {

@@ -83,12 +83,6 @@ std::pair<Fd, Fd> packet_pair() {
   return {Fd(ends[0]), Fd(ends[1])};
 }
 
-void set_idle_turns(int fd) noexcept {
-  const timeval turn{0, kIdleNs / 1000};
-  ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &turn, sizeof turn);
-  ::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &turn, sizeof turn);
-}
-
 void set_send_room(int fd, int bytes) noexcept {
   ::setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
 }
@@ -111,35 +105,51 @@ int try_send_packet(int fd, std::span<iovec> parts, std::span<const int> descrip
   return 0;
 }
 
+namespace {
+
+// None: no packet is there, or the call was interrupted (errno).
+std::optional<Packet> receive_once(int fd, std::span<std::byte> buffer,
+                                   std::vector<Fd>& descriptors, int flags) {
+  alignas(cmsghdr) std::byte control[kControlBytes];
+  iovec part{buffer.data(), buffer.size()};
+  msghdr header{};
+  header.msg_iov = &part;
+  header.msg_iovlen = 1;
+  header.msg_control = control;
+  header.msg_controllen = sizeof control;
+  const ssize_t got = ::recvmsg(fd, &header, MSG_CMSG_CLOEXEC | flags);
+  if (got < 0) return std::nullopt;
+  if (header.msg_controllen != 0) take_descriptors(header, descriptors);
+  // The kernel drops the descriptors that this process has no room for.
+  return Packet{static_cast<std::size_t>(got), (header.msg_flags & MSG_CTRUNC) != 0};
+}
+
+}  // namespace
+
 Packet receive_packet(int fd, std::span<std::byte> buffer, std::vector<Fd>& descriptors,
                       int flags) {
-  alignas(cmsghdr) std::byte control[kControlBytes];
   for (;;) {
-    iovec part{buffer.data(), buffer.size()};
-    msghdr header{};
-    header.msg_iov = &part;
-    header.msg_iovlen = 1;
-    header.msg_control = control;
-    header.msg_controllen = sizeof control;
-    const ssize_t got = ::recvmsg(fd, &header, MSG_CMSG_CLOEXEC | flags);
-    if (got >= 0) {
-      if (header.msg_controllen != 0) take_descriptors(header, descriptors);
-      // The kernel drops the descriptors that this process has no room for.
-      return {static_cast<std::size_t>(got), (header.msg_flags & MSG_CTRUNC) != 0};
-    }
+    if (const auto packet = receive_once(fd, buffer, descriptors, flags)) return *packet;
     // Reset: the peer closed with something unread. What it sent before can still be read.
     if (errno == ECONNRESET) continue;
     if (!again(fd, POLLIN, Deadline::never())) fail(errno, "Connection: cannot receive");
   }
 }
 
-std::size_t peek_packet(int fd, std::span<std::byte> buffer) {
+std::optional<Packet> try_receive_packet(int fd, std::span<std::byte> buffer,
+                                         std::vector<Fd>& descriptors, int flags) {
   for (;;) {
-    const ssize_t got = ::recv(fd, buffer.data(), buffer.size(), MSG_PEEK);
-    if (got >= 0) return static_cast<std::size_t>(got);
-    if (errno == ECONNRESET) continue;
-    if (!again(fd, POLLIN, Deadline::never())) fail(errno, "Connection: cannot receive");
+    if (const auto packet = receive_once(fd, buffer, descriptors, flags | MSG_DONTWAIT)) {
+      return packet;
+    }
+    if (errno == EAGAIN) return std::nullopt;
+    if (errno != EINTR && errno != ECONNRESET) fail(errno, "Connection: cannot receive");
   }
+}
+
+bool hung_up(int fd) noexcept {
+  pollfd entry{fd, 0, 0};
+  return ::poll(&entry, 1, 0) == 1 && (entry.revents & (POLLHUP | POLLERR)) != 0;
 }
 
 bool send_all(int fd, std::span<iovec> parts) {

@@ -7,6 +7,7 @@
 #include <sys/uio.h>
 
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -22,9 +23,6 @@ inline constexpr std::size_t kPacketDescriptors = 253;
 /// Two connected ends, close-on-exec, that carry packets: a packet comes whole or not at all,
 /// whoever dies, and however many send and receive.
 [[nodiscard]] std::pair<Fd, Fd> packet_pair();
-
-/// Has those who wait at that end do the idle work (poll.hpp) meanwhile.
-void set_idle_turns(int fd) noexcept;
 
 /// Asks for room for so many bytes under way from that end; the system may give less.
 void set_send_room(int fd, int bytes) noexcept;
@@ -52,8 +50,12 @@ struct Packet {
 Packet receive_packet(int fd, std::span<std::byte> buffer, std::vector<Fd>& descriptors,
                       int flags = 0);
 
-/// Waits for a packet and copies its beginning, without taking it; 0 at the end of the stream.
-std::size_t peek_packet(int fd, std::span<std::byte> buffer);
+/// The same without waiting: none if no packet is there.
+std::optional<Packet> try_receive_packet(int fd, std::span<std::byte> buffer,
+                                         std::vector<Fd>& descriptors, int flags = 0);
+
+/// Whether the other end is closed in every process.
+[[nodiscard]] bool hung_up(int fd) noexcept;
 
 /// Sends all of the parts, in pieces if need be; changes `parts`. False: nobody can receive it.
 bool send_all(int fd, std::span<iovec> parts);

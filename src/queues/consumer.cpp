@@ -117,7 +117,7 @@ std::vector<detail::Handle> handles_of(memory::Parcel& parcel) {
 }
 
 Got get(QueueObject& queue, std::uint32_t wanted, Inspector& inspector, Taken& taken,
-        const os::Deadline& deadline, Patience& patience) {
+        const os::Deadline& deadline, os::Patience& patience) {
   const auto messages = [&]() noexcept {
     const std::uint32_t head = queue.consumers.place.load(std::memory_order_seq_cst).count;
     return queue.producers.place.load(std::memory_order_seq_cst).count - head;
@@ -135,7 +135,7 @@ Got get(QueueObject& queue, std::uint32_t wanted, Inspector& inspector, Taken& t
       if (queue.maxsize != 0) queue.consumers.gate.notify_one();
       return got;
     }
-    if (!patience.wait(queue.producers.gate, messages, deadline)) return Got::kNothing;
+    if (!queue.producers.gate.wait(patience, messages, deadline)) return Got::kNothing;
   }
 }
 

@@ -11,8 +11,8 @@
 
 #include "memory/parcel.hpp"
 #include "os/clock.hpp"
+#include "os/patience.hpp"
 #include "queues/layout.hpp"
-#include "queues/patience.hpp"
 
 namespace multiprocessing::queues {
 
@@ -74,7 +74,7 @@ enum class Got {
 /// Takes the next message. `wanted`: its type, where a message of any other goes to the inspector,
 /// as does one with descriptors in it.
 Got get(QueueObject& queue, std::uint32_t wanted, Inspector& inspector, Taken& taken,
-        const os::Deadline& deadline, Patience& patience);
+        const os::Deadline& deadline, os::Patience& patience);
 
 /// Takes every message and lets go of it. REQUIRES: that nobody uses the queue.
 void drain(QueueObject& queue) noexcept;

@@ -22,7 +22,7 @@
 
 #include "memory/object.hpp"
 #include "memory/reference_word.hpp"
-#include "queues/gate.hpp"
+#include "sync/gate.hpp"
 #include "sync/lock_word.hpp"
 
 namespace multiprocessing::queues {
@@ -94,7 +94,7 @@ struct Intent {
 /// All that the producers write, or all that the consumers write: one cache line.
 struct Side {
   sync::RawLock lock;
-  Gate gate;  ///< of the other side: who waits for this side to move
+  sync::Gate gate;  ///< of the other side: who waits for this side to move
   PlaceWord place;
   PlaceWord other;              ///< the other side's place when last looked: never ahead of it
   std::atomic<Offset> segment;  ///< where `place` lies, or a segment before that; 0: not yet known

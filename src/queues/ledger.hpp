@@ -14,7 +14,6 @@
 
 #include "memory/identity.hpp"
 #include "memory/layout.hpp"
-#include "queues/gate.hpp"
 #include "queues/layout.hpp"
 
 namespace multiprocessing::queues {
@@ -39,7 +38,7 @@ struct Ledger {
   /// Finishes or forgets what a dead holder of the lock had begun.
   void settle(Place head) noexcept;
 
-  Gate gate;  ///< who waits in join()
+  sync::Gate gate;  ///< who waits in join()
   std::atomic<std::uint32_t> done;
   std::atomic<std::uint32_t> lost;  ///< items written off, ever
   std::atomic<std::uint32_t> told;  ///< of these, how many a join() has told

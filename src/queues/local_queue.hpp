@@ -6,9 +6,9 @@
 #include <multiprocessing/detail/handle.hpp>
 #include <string>
 
+#include "os/patience.hpp"
 #include "queues/layout.hpp"
 #include "queues/pace.hpp"
-#include "queues/patience.hpp"
 
 namespace multiprocessing::queues {
 
@@ -33,8 +33,8 @@ class LocalQueue {
  public:
   QueueObject& object;
   std::atomic<bool> closed{false};
-  Patience putting;
-  Patience getting;
+  os::Patience putting;
+  os::Patience getting;
   Pace pace;
 };
 

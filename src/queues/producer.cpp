@@ -73,7 +73,7 @@ Outcome append(QueueObject& queue, const Outgoing& message, SpareSegment& spare)
 }  // namespace
 
 bool put(QueueObject& queue, const Outgoing& message, const os::Deadline& deadline,
-         Patience& patience) {
+         os::Patience& patience) {
   const auto room = [&]() noexcept {
     const std::uint32_t head = queue.consumers.place.load(std::memory_order_seq_cst).count;
     const std::uint32_t tail = queue.producers.place.load(std::memory_order_seq_cst).count;
@@ -94,7 +94,7 @@ bool put(QueueObject& queue, const Outgoing& message, const os::Deadline& deadli
         spare.obtain(queue);
         break;
       case Outcome::kFull:
-        if (!patience.wait(queue.consumers.gate, room, deadline)) return false;
+        if (!queue.consumers.gate.wait(patience, room, deadline)) return false;
         break;
     }
   }

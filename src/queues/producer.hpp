@@ -7,8 +7,8 @@
 
 #include "memory/parcel.hpp"
 #include "os/clock.hpp"
+#include "os/patience.hpp"
 #include "queues/layout.hpp"
-#include "queues/patience.hpp"
 
 namespace multiprocessing::queues {
 
@@ -22,6 +22,6 @@ struct Outgoing {
 /// Says whether there was room in time. A parcel belongs to the queue then, else still to the
 /// caller. THROWS: MemoryError, and nothing was put.
 bool put(QueueObject& queue, const Outgoing& message, const os::Deadline& deadline,
-         Patience& patience);
+         os::Patience& patience);
 
 }  // namespace multiprocessing::queues

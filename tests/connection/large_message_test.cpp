@@ -231,6 +231,8 @@ TEST_F(LargeMessage, SeveralReceiversShareThemAndEachComesOnce) {
 }
 
 TEST_F(LargeMessage, LeavesNoDescriptorAndNoSharedMemoryBehind) {
+  writer.send("what a pipe keeps from its first message on");
+  EXPECT_FALSE(reader.recv_bytes().empty());
   const std::size_t descriptors = test::open_descriptors();
   const std::size_t blocks = memory::usage().blocks;
   std::thread sender([&] {

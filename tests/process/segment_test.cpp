@@ -143,6 +143,8 @@ FRESH_SCENARIO(sends_without_room) {
   mp::set_segment_limit(8 * kMiB);
   const mp::Lock lock;
   auto [a, b] = mp::Pipe();
+  a.send(6);
+  EXPECT_EQ(b.recv<int>(), 6);
   {
     const FullSegment full;
     EXPECT_THROW(for (;;) a.send(lock), mp::MemoryError);
@@ -152,6 +154,19 @@ FRESH_SCENARIO(sends_without_room) {
   }
   a.send(lock);
   EXPECT_FALSE(b.recv<mp::Lock>().locked());
+  return result();
+}
+
+FRESH_SCENARIO(sends_a_first_message_without_room) {
+  mp::set_segment_limit(8 * kMiB);
+  auto [a, b] = mp::Pipe();
+  {
+    const FullSegment full;
+    EXPECT_THROW(a.send(7), mp::MemoryError);
+    EXPECT_FALSE(b.poll());
+  }
+  a.send(8);
+  EXPECT_EQ(b.recv<int>(), 8);
   return result();
 }
 
@@ -204,6 +219,10 @@ TEST_F(ProcessSegment, WithoutRoomForAMessageIsAMemoryErrorAndNothingIsPut) {
 
 TEST_F(ProcessSegment, WithoutRoomForAHandleInAPipeIsAMemoryErrorAndNothingIsSent) {
   EXPECT_EQ(::test::run_fresh("sends_without_room"), 0);
+}
+
+TEST_F(ProcessSegment, WithoutRoomForTheFirstMessageOfAPipeIsAMemoryErrorAndNothingIsSent) {
+  EXPECT_EQ(::test::run_fresh("sends_a_first_message_without_room"), 0);
 }
 
 TEST_F(ProcessSegment, WithoutRoomForAChildsReferencesIsItsErrorAndItsTargetDoesNotRun) {

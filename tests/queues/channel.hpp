@@ -63,7 +63,7 @@ class Channel {
   };
 
   memory::Handle handle_;
-  queues::Patience patience_;
+  os::Patience patience_;
 };
 
 /// A text of that length, which is easily told from others and from a torn one.

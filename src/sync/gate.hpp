@@ -12,8 +12,9 @@
 
 #include "os/clock.hpp"
 #include "os/futex.hpp"
+#include "os/patience.hpp"
 
-namespace multiprocessing::queues {
+namespace multiprocessing::sync {
 
 class Gate {
  public:
@@ -26,6 +27,14 @@ class Gate {
       if (!sleep(ticket, deadline)) leave(ticket);
       if (ready()) return true;
     }
+  }
+
+  /// The same for `available()`, a number that shall not be 0; looks before it sleeps.
+  template <class Available>
+  bool wait(os::Patience& patience, const Available& available,
+            const os::Deadline& deadline) noexcept {
+    if (deadline.at_ns() == 0) return available() != 0;
+    return patience.look(available) || wait([&]() noexcept { return available() != 0; }, deadline);
   }
 
   /// Not below the true number.
@@ -55,4 +64,4 @@ class Gate {
 };
 static_assert(sizeof(Gate) == 4);
 
-}  // namespace multiprocessing::queues
+}  // namespace multiprocessing::sync

@@ -1,27 +1,25 @@
 // SPDX-License-Identifier: BSL-1.0
-// How long a process looks at a queue before it goes to sleep, and how often: as has been paying.
+// How long a process looks for a message before it goes to sleep, and how often: as has been
+// paying.
 #pragma once
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
 
 #include "os/spin.hpp"
-#include "queues/gate.hpp"
 
-namespace multiprocessing::queues {
+namespace multiprocessing::os {
 
 /// One for each process and side. Threads: races only make it a little more or less patient.
 class Patience {
  public:
-  /// Waits until `available()`, a number, is not 0, or the deadline has passed; says which.
-  template <class Available>
-  bool wait(Gate& gate, const Available& available, const os::Deadline& deadline) noexcept {
-    if (deadline.at_ns() == 0) return available() != 0;
-    if (const std::int64_t limit_ns = limit(); limit_ns != 0) {
-      if (look(available, limit_ns)) return true;
-      limit_ns_.store(limit_ns > kLeastNs ? limit_ns / 2 : 0, std::memory_order_relaxed);
-    }
-    return gate.wait([&]() noexcept { return available() != 0; }, deadline);
+  /// Looks until `available()`, a number, is not 0; false: it is time to sleep.
+  template <class Available> bool look(const Available& available) noexcept {
+    const std::int64_t limit_ns = limit();
+    if (limit_ns == 0) return false;
+    if (look_for(available, limit_ns)) return true;
+    limit_ns_.store(limit_ns > kLeastNs ? limit_ns / 2 : 0, std::memory_order_relaxed);
+    return false;
   }
 
  private:
@@ -31,8 +29,9 @@ class Patience {
   static constexpr std::uint32_t kMostRounds = 8;  // of some 50 ns
   static constexpr std::uint32_t kGoodBatch = 3;
 
-  template <class Available> bool look(const Available& available, std::int64_t limit_ns) noexcept {
-    os::Spin spin(limit_ns);
+  template <class Available>
+  bool look_for(const Available& available, std::int64_t limit_ns) noexcept {
+    Spin spin(limit_ns);
     const std::uint32_t aside = rounds_aside();
     for (std::uint32_t round = 0; spin.again(); ++round) {
       if (round < aside) continue;
@@ -77,4 +76,4 @@ class Patience {
   std::atomic<std::uint32_t> waits_{0};
 };
 
-}  // namespace multiprocessing::queues
+}  // namespace multiprocessing::os

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
-#include "queues/gate.hpp"
+#include "sync/gate.hpp"
 
 #include <algorithm>
 
-namespace multiprocessing::queues {
+namespace multiprocessing::sync {
 namespace {
 constexpr std::int64_t kPollNs = 50'000'000;  // what a wake-up lost to a kill can cost
 }  // namespace
@@ -56,4 +56,4 @@ void Gate::wake_all() noexcept {
   os::futex_wake(word_);
 }
 
-}  // namespace multiprocessing::queues
+}  // namespace multiprocessing::sync
