@@ -116,7 +116,7 @@ BarrierState::Party& BarrierState::arrive(const os::Deadline& deadline) {
     if (entry != nullptr) {
       // A dead party's entry must not become its waiting one.
       entry->process.store(memory::kNobody);
-      entry->arrival = count_waiting();
+      entry->arrival.store(count_waiting(), std::memory_order_relaxed);
       entry->state.store(kWaiting);
       entry->process.store(memory::self());
       return *entry;
@@ -147,14 +147,14 @@ std::uint32_t BarrierState::wait(Timeout timeout, const BarrierAction& action) {
   {
     const RawLockGuard guard(lock_);
     self = &arrive(deadline);
-    last = self->arrival + 1 == parties_;
+    last = self->arrival.load() + 1 == parties_;
     if (last && has_action_) {
       phase_ = kActing;
     } else if (last) {
       end_round(kPassed, kFilling);
     }
   }
-  const std::uint32_t arrival = self->arrival;
+  const std::uint32_t arrival = self->arrival.load();
   if (last && has_action_) {
     run(*self, action);
   } else if (!last) {
@@ -192,9 +192,10 @@ void BarrierState::run(Party& self, const BarrierAction& action) {
 
 Serial BarrierState::one_before(const Party& self) noexcept {
   Serial before = memory::kNobody;
-  const std::uint32_t wanted = (self.arrival + parties_ - 1) % parties_;
+  const std::uint32_t wanted = (self.arrival.load() + parties_ - 1) % parties_;
   each_party([&](const Party& party) {
-    if (party.state.load() == kWaiting && party.arrival == wanted) before = party.process.load();
+    if (party.state.load() == kWaiting && party.arrival.load() == wanted)
+      before = party.process.load();
   });
   return before == memory::self() ? memory::kNobody : before;
 }

@@ -58,7 +58,7 @@ class BarrierState : public memory::ObjectHeader {
   struct Party {
     std::atomic<Serial> process;
     os::FutexWord state;
-    std::uint32_t arrival;
+    std::atomic<std::uint32_t> arrival;  // others may read one that is just replaced
     std::uint32_t reserved32;
   };
   struct Redo {
