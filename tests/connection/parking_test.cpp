@@ -40,7 +40,7 @@ class Parking : public testing::Test {
   std::pair<Connection, Connection> pipe;
   Connection& reader = pipe.first;
   Connection& writer = pipe.second;
-  test::Watchdog watchdog{60s};
+  test::Watchdog watchdog{std::chrono::seconds(test::rounds(60, 1200))};
 };
 
 TEST_F(Parking, KeepsADescriptorOpenUntilTheLastHandleIsGone) {

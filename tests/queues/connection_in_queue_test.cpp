@@ -171,7 +171,7 @@ TEST(ConnectionInAQueue, ThatDiedWithItsProcessesIsMissedByWhoeverWaitsAtItsOthe
 }
 
 TEST(ConnectionInAQueue, PuttersAndGettersKilledAtRandomLeaveNothingOpen) {
-  const test::Watchdog watchdog(100s);
+  const test::Watchdog watchdog(std::chrono::seconds(test::rounds(100, 1200)));
   Queue<Connection> queue(20);
   auto [reader, writer] = Pipe(false);
   const std::size_t open = open_descriptors();
@@ -207,7 +207,7 @@ TEST(ConnectionInAQueue, PuttersAndGettersKilledAtRandomLeaveNothingOpen) {
 }
 
 TEST(ConnectionInAQueue, SurvivesADeathAtAnyInstructionOfPut) {
-  const test::Watchdog watchdog(100s);
+  const test::Watchdog watchdog(std::chrono::seconds(test::rounds(100, 1200)));
   Queue<Connection> queue;
   auto [reader, writer] = Pipe(false);
   const auto report = test::kill_at_every_step({
@@ -225,7 +225,7 @@ TEST(ConnectionInAQueue, SurvivesADeathAtAnyInstructionOfPut) {
 }
 
 TEST(ConnectionInAQueue, SurvivesADeathAtAnyInstructionOfGet) {
-  const test::Watchdog watchdog(100s);
+  const test::Watchdog watchdog(std::chrono::seconds(test::rounds(100, 1200)));
   Queue<Connection> queue;
   auto [reader, writer] = Pipe(false);
   const auto report = test::kill_at_every_step({
