@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // Connections made of a stream socket: CPython's framing, byte by byte.
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -86,6 +87,30 @@ TEST_F(Stream, FramesAreReceivedHoweverTheyAreCut) {
 TEST_F(Stream, TheLongFormOfTheLengthIsReceived) {
   write("\xff\xff\xff\xff\0\0\0\0\0\0\0\3abc"sv);
   EXPECT_EQ(connection.recv_bytes(), bytes_of("abc"));
+}
+
+TEST_F(Stream, TheLongFormOfTheLengthIsSentFromTwoGibibytesOn) {
+  // Nobody writes to it, so it takes no memory.
+  constexpr std::size_t kMost = 0x8000'0000;
+  void* zeros =
+      ::mmap(nullptr, kMost, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  ASSERT_NE(zeros, MAP_FAILED);
+  const std::span message(static_cast<const std::byte*>(zeros), kMost);
+  for (const auto& [size, front] : {std::pair(kMost - 1, "\x7f\xff\xff\xff\0"sv),
+                                    std::pair(kMost, "\xff\xff\xff\xff\0\0\0\0\x80\0\0\0\0"sv)}) {
+    int ends[2];
+    ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+    std::thread sender([&, size = size] {
+      EXPECT_THROW(Connection(ends[0]).send_bytes(message.first(size)), BrokenPipeError);
+    });
+    std::string begin(front.size(), 'x');
+    EXPECT_EQ(::recv(ends[1], begin.data(), begin.size(), MSG_WAITALL),
+              static_cast<ssize_t>(begin.size()));
+    EXPECT_EQ(begin, front);
+    ::close(ends[1]);
+    sender.join();
+  }
+  ::munmap(zeros, kMost);
 }
 
 TEST_F(Stream, TypedMessagesTravelToAnotherConnection) {

@@ -38,16 +38,17 @@ void read_all(int fd, void* data, std::size_t n) {
 
 }  // namespace
 
-PythonPeer::PythonPeer(const std::string& script, const std::vector<std::string>& arguments) {
+PythonPeer::PythonPeer(const std::string& script, const std::vector<std::string>& arguments,
+                       const std::string& python) {
   int in[2];
   int out[2];
   if (::pipe2(in, O_CLOEXEC) != 0 || ::pipe2(out, O_CLOEXEC) != 0)
     throw std::system_error(errno, std::generic_category(), "pipe2");
   std::vector<char*> argv;
-  std::string python = "python3";
+  std::string program = python;
   std::string path = script;
   std::vector<std::string> rest = arguments;
-  argv.push_back(python.data());
+  argv.push_back(program.data());
   argv.push_back(path.data());
   for (std::string& argument : rest) argv.push_back(argument.data());
   argv.push_back(nullptr);
@@ -55,7 +56,7 @@ PythonPeer::PythonPeer(const std::string& script, const std::vector<std::string>
   if (pid_ == 0) {
     ::dup2(in[0], STDIN_FILENO);
     ::dup2(out[1], STDOUT_FILENO);
-    ::execvp("python3", argv.data());
+    ::execvp(program.c_str(), argv.data());
     ::_exit(127);
   }
   ::close(in[0]);

@@ -14,8 +14,9 @@ namespace multiprocessing::test {
 
 class PythonPeer {
  public:
-  /// Starts `python3 script arguments…`.
-  PythonPeer(const std::string& script, const std::vector<std::string>& arguments);
+  /// Starts `python script arguments…`.
+  PythonPeer(const std::string& script, const std::vector<std::string>& arguments,
+             const std::string& python = "python3");
   PythonPeer(const PythonPeer&) = delete;
   PythonPeer& operator=(const PythonPeer&) = delete;
   /// Kills it if it is still there.
