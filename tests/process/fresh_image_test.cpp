@@ -136,6 +136,88 @@ TEST_P(FreshImageTest, WithoutRoomForDescriptorsStartIsAnErrorAndMayBeTriedAgain
   EXPECT_EQ(code, 0);
 }
 
+#ifndef __SANITIZE_ADDRESS__
+TEST_P(FreshImageTest, WithoutRoomForAnotherProcessStartIsAnErrorAndMayBeTriedAgain) {
+  const int code = in_child([&] {
+    const Queue<int> makes_the_arena;
+    Process process = ctx.Process([] {});
+    rlimit all{};
+    ::getrlimit(RLIMIT_AS, &all);
+    rlimit none = all;
+    none.rlim_cur = 1;
+    ::setrlimit(RLIMIT_AS, &none);
+    int error = 0;
+    try {
+      process.start();
+    } catch (const std::system_error& refused) {
+      error = refused.code().value();
+    }
+    ::setrlimit(RLIMIT_AS, &all);
+    if (error != ENOMEM) return error == 0 ? 1 : 2;
+    process.start();
+    process.join();
+    return *process.exitcode();
+  });
+  EXPECT_EQ(code, 0);
+}
+#endif
+
+TEST_P(FreshImageTest, AChildThatDiesBeforeItReadsItsArgumentsIsOneThatDied) {
+  const Captured captured = capture([&] {
+    // It takes none of what it is handed, and there is more of it than a socket holds.
+    set_executable("/bin/false");
+    Process process = ctx.Process([](const std::string&) {}, std::string(5'000'000, 'x'));
+    try {
+      process.start();
+    } catch (const RuntimeError& error) {
+      std::printf("%s\n", error.what());
+      return 3;
+    }
+    process.join();
+    return *process.exitcode();
+  });
+  if (GetParam() == "spawn") {
+    EXPECT_EQ(captured.code, 1) << captured.output;
+  } else {
+    EXPECT_EQ(captured.code, 3);
+    EXPECT_THAT(captured.output, testing::HasSubstr("the fork server ended at its start"));
+  }
+}
+
+// Kills the first child that its parent gets, at once.
+bool kill_first_child_of(pid_t parent) {
+  const std::string list =
+      "/proc/" + std::to_string(parent) + "/task/" + std::to_string(parent) + "/children";
+  for (;;) {
+    std::ifstream file(list);
+    for (pid_t child = 0; file >> child;) {
+      if (child != ::getpid()) return ::kill(child, SIGKILL) == 0;
+    }
+  }
+}
+
+TEST_P(FreshImageTest, AChildThatIsKilledAsSoonAsItIsThereEndsAsKilled) {
+  for (int i = 0; i < (long_form() ? 300 : 20); ++i) {
+    const Captured captured = capture([&] {
+      pid_t parent = ::getpid();
+      if (GetParam() == "forkserver") {
+        Process other = ctx.Process(sleep_for_ever);
+        other.start();
+        parent = parent_of(other.pid());
+        other.kill();
+        other.join();
+      }
+      Child killer([&] { return kill_first_child_of(parent); });
+      Process process =
+          ctx.Process([](const std::string&) { sleep_for_ever(); }, std::string(1'000'000, 'x'));
+      process.start();
+      process.join();
+      return killer.wait() == 0 && process.exitcode() == -SIGKILL ? 0 : 1;
+    });
+    EXPECT_EQ(captured.code, 0) << captured.output;
+  }
+}
+
 FRESH_SCENARIO(parent_dies_while_a_child_starts) {
   const Context ctx = get_context(std::getenv("METHOD"));
   Process process = ctx.Process([](const std::string&) {}, std::string(100'000, 'x'));
