@@ -16,6 +16,7 @@
 #pragma once
 #include <multiprocessing/detail/incoming.hpp>
 #include <multiprocessing/detail/message.hpp>
+#include <multiprocessing/detail/pickle.hpp>
 #include <multiprocessing/errors.hpp>
 #include <multiprocessing/object.hpp>
 #include <multiprocessing/timeout.hpp>
@@ -80,11 +81,18 @@ class Connection {
   /// Sends any message; returns when all of it is on the way, waits while the pipe is full.
   /// A message of more than some 256 KiB waits for its receiver.
   /// THROWS: BrokenPipeError; std::system_error; TypeError for handles where they cannot travel;
-  /// MemoryError if there is no shared memory for a pipe's first message.
+  /// MemoryError if there is no shared memory for a pipe's first message; ValueError for a str that
+  /// is not UTF-8 and an int beyond 64 bits where they are sent as a pickle, see pickles().
   template <class T> void send(const T& value) {
     using Sent = detail::message_type_t<const T&>;
     detail::check_message<Sent>();
     detail::OutgoingEncoder encoder;
+    if constexpr (detail::kHasObjectForm<Sent>) {
+      if (pickles()) {
+        detail::encode_pickle_as<Sent>(*encoder, value);
+        return send_message(kUntyped, *encoder);
+      }
+    }
     detail::encode<Sent>(*encoder, value);
     send_message(detail::fingerprint<Sent>(), *encoder);
   }
@@ -92,11 +100,13 @@ class Connection {
   /// Waits for the next message. THROWS: EOFError at the end of the stream; TypeError that names
   /// both types if it is another one, which then stays for the next recv in this process;
   /// std::system_error: EMFILE if there is no room for a descriptor in it (the message stays),
-  /// ECONNRESET if its sender ended in the middle of it.
+  /// ECONNRESET if its sender ended in the middle of it; ValueError for a pickle of something else
+  /// than plain data, of an int beyond 64 bits, of a number that T cannot hold. That one is gone.
   template <class T = Object> [[nodiscard]] T recv() {
     detail::check_message<T>();
     detail::Incoming message = receive();
     try {
+      if (message.type == kUntyped) return detail::decode_pickle_as<T>(message.bytes);
       detail::Decoder decoder = message.decoder();
       return detail::decode_as<T>(message.type, decoder);
     } catch (const TypeError&) {
@@ -148,6 +158,14 @@ class Connection {
   [[nodiscard]] bool readable() const noexcept;
   [[nodiscard]] bool writable() const noexcept;
 
+  /// Whether what has a counterpart in Python is sent as the pickle that Python reads: at first, in
+  /// connections between programs (Listener, Client, a socket), not in a Pipe. Another program of
+  /// this library gets it either way, faster without. What has none is sent in the other way
+  /// always; what comes as a pickle is received as one always.
+  [[nodiscard]] bool pickles() const noexcept;
+  /// The same from now on, for all copies of this end in this process.
+  void pickles(detail::ExactlyBool auto on) { set_pickles(on); }
+
   /// Whether both name the same end in this process.
   friend bool operator==(const Connection& a, const Connection& b) noexcept {
     return a.core_ == b.core_;
@@ -156,8 +174,10 @@ class Connection {
  private:
   friend class detail::ConnectionCore;
   friend struct std::hash<Connection>;
+  static constexpr detail::Fingerprint kUntyped = 0;  // bytes, and pickles
   explicit Connection(std::shared_ptr<detail::ConnectionCore> core) noexcept
       : core_(std::move(core)) {}
+  void set_pickles(bool on);
   void send_message(detail::Fingerprint type, const detail::Encoder& encoder);
   detail::Incoming receive();
   void give_back(detail::Incoming&& message);

@@ -64,6 +64,7 @@ struct ListenerOptions {
   Timeout handshake_timeout = std::chrono::seconds(20);  ///< for one peer's part of it
   bool allow_md5 = true;                                 ///< CPython before 3.12 knows no other
   std::uint64_t max_message_bytes = kAnyLength;          ///< longer ones are refused unread
+  bool pickle = true;  ///< what Python can read is sent as it reads it
 };
 
 /// The keyword arguments of `Client`.
@@ -72,6 +73,7 @@ struct ClientOptions {
   AuthKey authkey = {};                          ///< unless it is given as an argument
   bool allow_md5 = true;                         ///< CPython before 3.12 knows no other
   std::uint64_t max_message_bytes = kAnyLength;  ///< longer ones are refused unread
+  bool pickle = true;                            ///< what Python can read is sent as it reads it
 };
 
 /// Waits at an address for those who connect. A handle: every copy in this process names the same

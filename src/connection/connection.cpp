@@ -48,7 +48,9 @@ Connection Traveller<Connection>::decode(Decoder& decoder) {
   Handle pipe = decoder.read_handle();
   os::Fd fd(decoder.read_descriptor());
   if ((bits & 3U) == static_cast<unsigned>(Way::kStream)) {
-    const connection::StreamOptions options{decoder.take<std::uint64_t>()};
+    connection::StreamOptions options;
+    options.max_message_bytes = decoder.take<std::uint64_t>();
+    options.pickle = decoder.take<std::uint8_t>() != 0;
     return ConnectionCore::connection(
         std::make_shared<connection::StreamEnd>(std::move(fd), options, readable, writable));
   }
@@ -70,6 +72,11 @@ void understand(detail::Incoming& message) {
   if (const auto type = connection::type_in_preamble(message.bytes); type != 0) {
     message.read_as(type, connection::kPreambleBytes);
   }
+}
+
+// By its first operation, which all have since protocol 2.
+bool is_pickle(std::span<const std::byte> bytes) noexcept {
+  return bytes.size() >= 2 && bytes.front() == std::byte{0x80};
 }
 
 // Handles do not survive as bytes: the message stays for recv.
@@ -119,7 +126,7 @@ void Connection::send_message(detail::Fingerprint type, const detail::Encoder& e
 detail::Incoming Connection::receive() {
   detail::Incoming message = ConnectionCore::of(*this).receive("recv");
   understand(message);
-  if (message.type != 0) return message;
+  if (message.type != kUntyped || is_pickle(message.bytes)) return message;
   give_back(std::move(message));
   throw TypeError("Connection: recv: the next message was sent by send_bytes; use recv_bytes()");
 }
@@ -177,5 +184,7 @@ void Connection::close() {
 bool Connection::closed() const noexcept { return core_ == nullptr || core_->closed(); }
 bool Connection::readable() const noexcept { return core_ != nullptr && core_->readable(); }
 bool Connection::writable() const noexcept { return core_ != nullptr && core_->writable(); }
+bool Connection::pickles() const noexcept { return core_ != nullptr && core_->pickles(); }
+void Connection::set_pickles(bool on) { ConnectionCore::of(*this).pickles(on); }
 
 }  // namespace multiprocessing

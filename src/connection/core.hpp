@@ -50,6 +50,8 @@ class ConnectionCore {
   [[nodiscard]] bool closed() const noexcept { return fd_.closed(); }
   [[nodiscard]] bool readable() const noexcept { return readable_.load(std::memory_order_relaxed); }
   [[nodiscard]] bool writable() const noexcept { return writable_; }
+  [[nodiscard]] bool pickles() const noexcept { return pickles_.load(std::memory_order_relaxed); }
+  void pickles(bool on) noexcept { pickles_.store(on, std::memory_order_relaxed); }
 
   /// Writes what another process needs to have this end too.
   virtual void travel(Encoder& encoder) = 0;
@@ -84,6 +86,7 @@ class ConnectionCore {
   os::GuardedFd fd_;
   std::atomic<bool> readable_;
   const bool writable_;
+  std::atomic<bool> pickles_{false};
   std::atomic<bool> any_pending_{false};
   os::ForkMutex pending_mutex_;
   std::deque<Incoming> pending_;          // guarded by pending_mutex_

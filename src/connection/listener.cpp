@@ -92,7 +92,7 @@ Connection connect(ClientOptions options, const Address& address, AuthKey authke
       authenticate(fd.get(), {options.authkey.bytes(), options.allow_md5}, deadline);
     }
     return ConnectionCore::connection(std::make_shared<connection::StreamEnd>(
-        std::move(fd), connection::StreamOptions{options.max_message_bytes}));
+        std::move(fd), connection::StreamOptions{options.max_message_bytes, options.pickle}));
   } catch (const EOFError& error) {
     throw EOFError(fmt::format("{}: {}", whom, error.what()));
   } catch (const AuthenticationError& error) {

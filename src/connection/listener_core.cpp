@@ -127,7 +127,7 @@ Connection ListenerCore::accept(const os::Deadline& deadline) {
   }
   if (options_.authkey) authenticate(guest);
   return ConnectionCore::connection(std::make_shared<connection::StreamEnd>(
-      std::move(guest.fd), connection::StreamOptions{options_.max_message_bytes}));
+      std::move(guest.fd), connection::StreamOptions{options_.max_message_bytes, options_.pickle}));
 }
 
 std::optional<Address> ListenerCore::last_accepted() {
@@ -150,7 +150,7 @@ void ListenerCore::close() noexcept {
 }
 
 // listener := fd address made_up:u8 authkey:optional handshake_timeout:i64 allow_md5:u8
-//             max_message_bytes:u64
+//             max_message_bytes:u64 pickle:u8
 void ListenerCore::travel(Encoder& encoder) {
   encoder.write_descriptor(fileno());
   encode(encoder, address_);
@@ -163,6 +163,7 @@ void ListenerCore::travel(Encoder& encoder) {
                                                       : options_.handshake_timeout.nanoseconds());
   encoder.put(static_cast<std::uint8_t>(options_.allow_md5));
   encoder.put(options_.max_message_bytes);
+  encoder.put(static_cast<std::uint8_t>(options_.pickle));
 }
 
 Listener ListenerCore::arrive(Decoder& decoder) {
@@ -178,6 +179,7 @@ Listener ListenerCore::arrive(Decoder& decoder) {
   options.handshake_timeout = ns == kForever ? Timeout(forever) : std::chrono::nanoseconds(ns);
   options.allow_md5 = decoder.take<std::uint8_t>() != 0;
   options.max_message_bytes = decoder.take<std::uint64_t>();
+  options.pickle = decoder.take<std::uint8_t>() != 0;
   return listener(std::make_shared<ListenerCore>(std::move(bound), std::move(options)));
 }
 

@@ -132,6 +132,7 @@ void StreamEnd::travel(detail::Encoder& encoder) {
   encoder.write_handle({});
   encoder.write_descriptor(fileno());
   encoder.put(options_.max_message_bytes);
+  encoder.put(static_cast<std::uint8_t>(pickles()));
 }
 
 }  // namespace multiprocessing::connection

@@ -17,12 +17,15 @@ namespace multiprocessing::connection {
 
 struct StreamOptions {
   std::uint64_t max_message_bytes = kAnyLength;  ///< what announces more ends the reading
+  bool pickle = true;                            ///< at the beginning, see Connection::pickles
 };
 
 class StreamEnd final : public detail::ConnectionCore {
  public:
   StreamEnd(os::Fd fd, StreamOptions options, bool may_read = true, bool may_write = true) noexcept
-      : ConnectionCore(std::move(fd), may_read, may_write), options_(options) {}
+      : ConnectionCore(std::move(fd), may_read, may_write), options_(options) {
+    pickles(options.pickle);
+  }
 
   void travel(detail::Encoder& encoder) override;
 

@@ -2,7 +2,7 @@
 // A Connection in a message.
 //
 // connection := way:u8 pipe:handle end:fd options      way: Way, 4 readable, 8 writable, 16 end
-// options    := max_message_bytes:u64                  of a stream; a Pipe has none
+// options    := max_message_bytes:u64 pickle:u8        of a stream; a Pipe has none
 #pragma once
 #include <cstdint>
 

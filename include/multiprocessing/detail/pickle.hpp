@@ -14,7 +14,7 @@
 //
 // Threads: any number at once. Nothing here blocks. Python: `ForkingPickler.dumps`, `loads`.
 #pragma once
-#include <multiprocessing/detail/encoder.hpp>
+#include <multiprocessing/detail/message.hpp>
 #include <multiprocessing/detail/object_form.hpp>
 #include <multiprocessing/object.hpp>
 
@@ -34,6 +34,11 @@ template <ObjectSource T> void encode_pickle(Encoder& out, const T& value) {
   encode_pickle(out, Object(value));
 }
 
+/// The same of a message of type Sent, given as what it is made of: a string literal, `o[key]`…
+template <class Sent> void encode_pickle_as(Encoder& out, const Sent& value) {
+  encode_pickle(out, value);
+}
+
 /// The value of the one pickle that `bytes` are. Memory is used in proportion to their number.
 /// THROWS: ValueError for what is no pickle of plain data: damaged or cut short, of protocol 0 or
 /// 1, an int of more than 64 bits, more than 1,000 levels, a value that contains itself, anything
@@ -42,12 +47,15 @@ template <ObjectSource T> void encode_pickle(Encoder& out, const T& value) {
 /// chosen to have one hash.
 [[nodiscard]] Object decode_pickle(std::span<const std::byte> bytes);
 
-/// The same as a T.  THROWS: TypeError that names both types if the pickle is of another one.
+/// The same as a message of type T.  THROWS: TypeError that names both types if the pickle is of
+/// another one, or if T has no counterpart in Python.
 template <class T> [[nodiscard]] T decode_pickle_as(std::span<const std::byte> bytes) {
   if constexpr (std::is_same_v<T, Object>)
     return decode_pickle(bytes);
-  else
+  else if constexpr (has_object_reader<T>())
     return decode_pickle(bytes).template as<T>();
+  else
+    fail_other_type(object_fingerprint(), type_name<T>());
 }
 
 }  // namespace multiprocessing::detail
