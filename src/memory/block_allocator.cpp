@@ -17,6 +17,10 @@ constexpr std::size_t kCacheChunks = 64;  // freed memory that is kept warm inst
 
 std::uint64_t part_of(Serial serial) { return chunk_value(Role::kPart, serial); }
 
+// taken_chunks := how often any were taken:32 how many are:32
+constexpr std::uint64_t kTaking = std::uint64_t{1} << 32;
+constexpr std::uint64_t taken_in(std::uint64_t value) noexcept { return value % kTaking; }
+
 }  // namespace
 
 std::atomic<std::uint64_t>& BlockAllocator::chunk_word(std::size_t i) const noexcept {
@@ -267,18 +271,29 @@ void BlockAllocator::drop_memory(std::size_t first, std::size_t count) noexcept 
 }
 
 bool BlockAllocator::reserve(std::size_t chunks) noexcept {
-  Control& control = arena_.control();
-  const std::uint64_t limit = control.limit_chunks;
-  if (control.taken_chunks.fetch_add(chunks) + chunks <= limit) return true;
-  control.taken_chunks.fetch_sub(chunks);
+  if (take_within_limit(chunks)) return true;
   trim();
-  // The count runs high when a process dies between the count and the chunk: count anew.
-  const std::size_t parts_without = chunks;  // this process's own, which have no memory yet
-  const std::size_t exact = chunks_with_memory() - parts_without;
-  control.taken_chunks.store(exact);
-  if (control.taken_chunks.fetch_add(chunks) + chunks <= limit) return true;
+  count_anew(chunks);
+  return take_within_limit(chunks);
+}
+
+bool BlockAllocator::take_within_limit(std::size_t chunks) noexcept {
+  Control& control = arena_.control();
+  const std::uint64_t before = control.taken_chunks.fetch_add(kTaking + chunks);
+  if (taken_in(before) + chunks <= control.limit_chunks) return true;
   control.taken_chunks.fetch_sub(chunks);
   return false;
+}
+
+// The count runs high when a process dies between the count and the chunk. What others take while
+// this counts is perhaps not in what it found; then it counts again.
+void BlockAllocator::count_anew(std::size_t parts_without) noexcept {
+  std::atomic<std::uint64_t>& taken = arena_.control().taken_chunks;
+  for (;;) {
+    std::uint64_t before = taken.load();
+    const std::uint64_t exact = chunks_with_memory() - parts_without;
+    if (taken.compare_exchange_strong(before, before - taken_in(before) + exact)) return;
+  }
 }
 
 void BlockAllocator::release_chunk(std::size_t i, bool keep_memory) noexcept {
@@ -289,7 +304,7 @@ void BlockAllocator::release_chunk(std::size_t i, bool keep_memory) noexcept {
     return;
   }
   std::uint64_t taken = control.taken_chunks.load();
-  while (taken != 0 && !control.taken_chunks.compare_exchange_weak(taken, taken - 1)) {
+  while (taken_in(taken) != 0 && !control.taken_chunks.compare_exchange_weak(taken, taken - 1)) {
   }
   chunk_word(i).store(kNoMemory, std::memory_order_release);
 }

@@ -56,6 +56,9 @@ class BlockAllocator {
                    Contents contents) noexcept;
   void drop_memory(std::size_t first, std::size_t count) noexcept;
   bool reserve(std::size_t chunks) noexcept;
+  bool take_within_limit(std::size_t chunks) noexcept;
+  /// `parts_without`: of this process, with no memory yet.
+  void count_anew(std::size_t parts_without) noexcept;
   void release_chunk(std::size_t i, bool keep_memory) noexcept;
   void raise_high(std::size_t i) noexcept;
 

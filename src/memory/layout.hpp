@@ -46,7 +46,8 @@ static_assert(sizeof(Slot) == 128);
 struct Control {
   std::uint64_t bytes;                       ///< the arena's size in address space
   std::uint64_t limit_chunks;                ///< how many chunks may have memory
-  std::atomic<std::uint64_t> taken_chunks;   ///< that have memory; may run high after a kill
+  /// That have memory, may run high after a kill; above them how often any were taken.
+  std::atomic<std::uint64_t> taken_chunks;
   std::atomic<std::uint64_t> cached_chunks;  ///< of these, free ones; may be off after a kill
   std::atomic<std::uint32_t> high_chunk;     ///< no chunk from here on was ever taken
   std::atomic<std::uint32_t> run_hint;       ///< where a run was freed last

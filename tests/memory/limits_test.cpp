@@ -15,9 +15,13 @@
 
 #include "child.hpp"
 #include "fresh_program.hpp"
+#include "long_form.hpp"
 #include "memory/arena.hpp"
+#include "memory/layout.hpp"
 #include "memory/object.hpp"
 #include "memory/parcel.hpp"
+#include "memory/segment.hpp"
+#include "traced_process.hpp"
 
 namespace multiprocessing::memory {
 namespace {
@@ -127,6 +131,38 @@ FRESH_SCENARIO(small_files_only) {
     return 0;
   }
   return 1;
+}
+
+// A process that finds the count too high, as a killed one may leave it, is stopped after `steps`
+// instructions, and another takes memory then. False: it had ended before.
+bool counts_what_is_taken_after(int steps, int& failures) {
+  Control& control = mapping().control();
+  blocks().trim();
+  control.taken_chunks.store(control.limit_chunks);
+  test::TracedProcess counts([] { self(); }, [] { static_cast<void>(allocate(kMiB / 2)); });
+  void* block = nullptr;
+  auto state = test::TracedProcess::State::kStopped;
+  for (int step = 0; state == test::TracedProcess::State::kStopped; ++step) {
+    if (step == steps) block = allocate(kMiB / 2);
+    state = counts.step();
+  }
+  const std::uint64_t counted = control.taken_chunks.load() & 0xffff'ffff;
+  if (counted * kMiB < usage().taken_bytes) ++failures;
+  if (block != nullptr) deallocate(block);
+  return block != nullptr;
+}
+
+FRESH_SCENARIO(count_anew) {
+  set_segment_limit(8 * kMiB);
+  deallocate(allocate(kMiB / 2));
+  int failures = 0;
+  int steps = 0;
+  while (counts_what_is_taken_after(steps, failures)) steps += test::rounds(290, 1);
+  return failures;
+}
+
+TEST(SegmentLimit, CountsWhatOthersTakeWhileItCountsAnew) {
+  EXPECT_EQ(::test::run_fresh("count_anew"), 0);
 }
 
 TEST(SegmentLimit, IsKeptAndWhatIsFreedCanBeHadAgain) {
