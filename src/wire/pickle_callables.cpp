@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <multiprocessing/object.hpp>
 #include <string>
 
 #include "wire/utf8.hpp"
