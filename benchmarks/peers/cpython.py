@@ -5,8 +5,10 @@ cpython.py queue BYTES MESSAGES     thousand messages a second, one producer, on
 cpython.py pipe BYTES MESSAGES      the same for Pipe, send and recv
 cpython.py roundtrip BYTES COUNT    microseconds of put, echo and get
 cpython.py process COUNT METHOD     microseconds of start and join
+cpython.py pickler VALUE CALL       microseconds of pickle.dumps or pickle.loads
 """
 import multiprocessing as mp
+import pickle
 import sys
 import time
 
@@ -76,6 +78,26 @@ def process(count):
         p.join()
         times.append(time.perf_counter() - begin)
     return sorted(times)[count // 2] * 1e6
+
+
+# The same as in pickle_benchmark.cpp.
+VALUES = {
+    "dicts": lambda: [{"id": i} for i in range(1000)],
+    "records": lambda: [{"id": i, "name": "user %d" % i, "score": i * 0.5, "active": i % 2 == 0,
+                         "tags": ["a", "b"]} for i in range(1000)],
+    "numbers": lambda: [i * 7919 for i in range(10000)],
+}
+
+
+def pickler():
+    value = VALUES[sys.argv[2]]()
+    data = pickle.dumps(value)
+    call = (lambda: pickle.dumps(value)) if sys.argv[3] == "dumps" else (lambda: pickle.loads(data))
+    call()
+    begin = time.perf_counter()
+    for _ in range(200):
+        call()
+    return (time.perf_counter() - begin) / 200 * 1e6
 
 
 if __name__ == "__main__":
