@@ -72,6 +72,14 @@ void flush_standard_streams(bool alone) noexcept {
   _IO_list_unlock();
 }
 
+void fill_standard_streams() noexcept {
+  int fd = STDIN_FILENO;
+  do {
+    fd = ::open("/dev/null", O_RDWR);  // NOLINT(android-cloexec-open): programs inherit the streams
+  } while (fd >= 0 && fd <= STDERR_FILENO);
+  if (fd >= 0) ::close(fd);
+}
+
 void detach_stdin() noexcept {
   const char path[] = "/dev/null";  // on the stack
   const int null = ::open(path, O_RDONLY | O_CLOEXEC);

@@ -30,7 +30,8 @@ class Child {
   [[nodiscard]] pid_t pid() const noexcept { return pid_; }
   [[nodiscard]] const os::Fd& pidfd() const noexcept { return pidfd_; }
 
-  /// Takes the status once it has ended, at most once; never blocks. Called under the process lock.
+  /// Takes the status once it has ended, at most once; waits a moment at the most.
+  /// Called under the process lock.
   virtual std::optional<Ending> poll() = 0;
 
   /// Sleeps until it has ended; false: the deadline passed first.

@@ -19,6 +19,7 @@
 #include "os/code.hpp"
 #include "os/pidfd.hpp"
 #include "os/socket.hpp"
+#include "os/stdio.hpp"
 #include "os/title.hpp"
 #include "process/bootstrap.hpp"
 #include "process/exit.hpp"
@@ -123,7 +124,7 @@ class Server {
       request->record = records_ + request->front.take<std::uint32_t>();
       step = Refused::kFork;
       const pid_t pid = ::fork();
-      if (pid == 0) return become_child(), std::move(request);
+      if (pid == 0) return become_child(*request), std::move(request);
       if (pid < 0) throw std::system_error(errno, std::generic_category(), "cannot fork");
       welcome(pid, *request->record);
     } catch (const EOFError&) {
@@ -134,11 +135,11 @@ class Server {
     return nullptr;
   }
 
-  void become_child() {
+  void become_child(ServedRequest& request) {
     // Whoever holds the server's end of its channel keeps the owner from seeing the server's death.
     channel_.reset();
     epoll_.reset();
-    owner_.reset();
+    request.owner = std::move(owner_);
     // Neither freed nor forgotten: this process would copy pages of the heap for it.
     for (const auto& [pidfd, forked] : forked_) ::close(pidfd);
     ::sigaction(SIGCHLD, &on_child_before_, nullptr);
@@ -189,6 +190,7 @@ void leave_owner() {
 
 std::unique_ptr<ServedRequest> serve(int channel) {
   leave_owner();
+  os::fill_standard_streams();
   os::set_title("mp forkserver");
   memory::set_own_name("fork server");
   // Kept by every child until its end: destructors are for the server alone.

@@ -13,6 +13,7 @@
 #include <multiprocessing/detail/encoder.hpp>
 
 #include "memory/identity.hpp"
+#include "os/fd.hpp"
 #include "process/exit_record.hpp"
 #include "process/handover.hpp"
 
@@ -32,6 +33,7 @@ struct ServedRequest {
   HandedOver message;
   detail::Decoder front;         ///< what is left of it: the streams
   ExitRecord* record = nullptr;  ///< the child's
+  os::Fd owner;                  ///< its pidfd
 };
 
 enum class Refused : std::int32_t { kNothing, kFork, kDirectory, kDescriptors };

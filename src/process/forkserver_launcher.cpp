@@ -131,6 +131,7 @@ class ServedChild final : public Child {
 
   std::optional<Ending> poll() override {
     Ending ending;
+    if (!shared_->read_status() && has_ended()) await_server();
     if (const auto status = shared_->read_status()) {
       ending.exitcode = os::exit_code_of(*status);
       ending.clean = shared_->read_report().clean && WIFEXITED(*status);
@@ -164,6 +165,15 @@ class ServedChild final : public Child {
   }
 
  private:
+  // Who sees the end by the sentinel is to see the exit code: the server is just taking it.
+  void await_server() noexcept {
+    constexpr std::chrono::milliseconds kMoment{100};
+    const auto deadline = os::Deadline::after(kMoment);
+    while (!shared_->read_status() && !memory::dead(server_) && !deadline.passed()) {
+      memory::wait_on(shared_->status, 0, server_, deadline);
+    }
+  }
+
   [[nodiscard]] bool has_ended() const {
     return os::wait_readable(pidfd().get(), os::Deadline::after(std::chrono::seconds(0)));
   }

@@ -19,6 +19,7 @@
 #include "process/start_method.hpp"
 #include "process/surroundings.hpp"
 #include "process/tree.hpp"
+#include "process/watch.hpp"
 
 namespace multiprocessing {
 namespace process {
@@ -42,7 +43,7 @@ template <class Ready>
   std::string name = "a process that is starting";
   try {
     const Description description(decoder, parent);
-    if (!ready()) ::_exit(1);
+    if (!ready(*description.core)) ::_exit(1);
     name = description.core->name;
     enter_child(*description.core, description.parent, record);
     restore_log(description.log);
@@ -60,6 +61,8 @@ template <class Ready>
 
 void run_spawned_child(int channel, memory::Serial parent) noexcept {
   try {
+    os::fill_standard_streams();
+    os::detach_stdin();
     // Its references have to be there before those of the parent may go.
     HandedOver message(channel);
     ::close(channel);
@@ -69,8 +72,7 @@ void run_spawned_child(int channel, memory::Serial parent) noexcept {
     const auto* page = new memory::Handle(memory::adopt(decoder.take<memory::Offset>()));
     ExitRecord& record = record_in(*page, decoder.take<memory::Offset>());
     take_references(record, parent);
-    os::detach_stdin();
-    run_described(decoder, record, parent, [] { return true; });
+    run_described(decoder, record, parent, [](const Core&) { return true; });
   } catch (const EOFError&) {
     ::_exit(1);
   } catch (...) {
@@ -88,8 +90,11 @@ void run_served_child(ServedRequest& request, memory::Serial parent) noexcept {
     }
     detail::Decoder decoder = request.message.decoder();
     // Late: by then the word is mostly there.
-    run_described(decoder, *request.record, parent,
-                  [&] { return request.record->await_go(parent) == Go::kGo; });
+    run_described(decoder, *request.record, parent, [&](const Core& core) {
+      if (core.daemon) keep_parent(std::move(request.owner));
+      request.owner.reset();
+      return request.record->await_go(parent) == Go::kGo;
+    });
   } catch (...) {
     report_exception("a process that is starting");
     ::_exit(1);

@@ -9,6 +9,7 @@
 #include <ctime>
 #include <string>
 #include <system_error>
+#include <utility>
 
 #include "os/log.hpp"
 #include "os/thread.hpp"
@@ -28,7 +29,14 @@ os::Fd pidfd_of_living_parent(const ParentLink& parent) noexcept {
   return os::Fd();
 }
 
+os::Fd& handed_down() noexcept {
+  static os::Fd instance;
+  return instance;
+}
+
 void await_end(const ParentLink& parent) noexcept {
+  const int known = handed_down().get();
+  if (known >= 0 && os::wait_readable(known, os::Deadline::never())) return;
   const os::Fd pidfd = pidfd_of_living_parent(parent);
   if (pidfd && os::wait_readable(pidfd.get(), os::Deadline::never())) return;
   memory::wait_for_death(parent.serial, os::Deadline::never());
@@ -43,6 +51,8 @@ void watch(void* parent) {
 }
 
 }  // namespace
+
+void keep_parent(os::Fd pidfd) noexcept { handed_down() = std::move(pidfd); }
 
 void end_with_parent(const ParentLink& parent) noexcept {
   // One a process, and for its whole life.

@@ -5,6 +5,10 @@
 
 namespace multiprocessing::process {
 
+/// Gives the watch a pidfd of the parent, which a daemon that its parent did not fork itself could
+/// not get without a doubt.
+void keep_parent(os::Fd pidfd) noexcept;
+
 /// Starts the thread that ends this process by SIGTERM, half a second later by SIGKILL, once the
 /// parent has ended. The parent may be dead already, may be pid 1, and its thread that started
 /// this process may end: PR_SET_PDEATHSIG is wrong in each of these.

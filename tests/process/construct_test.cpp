@@ -14,6 +14,7 @@ using mp::test::SharedWord;
 namespace {
 
 using ProcessConstruction = mp::test::ProcessTest;
+using ProcessConstructionByFork = ProcessConstruction;
 
 int exit_code_of(mp::Process&& process) {
   process.start();
@@ -30,13 +31,13 @@ TEST_F(ProcessConstruction, RunsAFunctionWithItsArguments) {
   EXPECT_EQ(exit_code_of(mp::Process(add, 2, 3)), 42);
 }
 
-TEST_F(ProcessConstruction, RunsALambdaWithCaptures) {
+TEST_F(ProcessConstructionByFork, RunsALambdaWithCaptures) {
   const std::vector<int> numbers{1, 2, 3};
 
   EXPECT_EQ(exit_code_of(mp::Process([numbers] { exit_if(numbers.size() == 3); })), 42);
 }
 
-TEST_F(ProcessConstruction, RunsAMemberFunctionOfACopyOfAnObject) {
+TEST_F(ProcessConstructionByFork, RunsAMemberFunctionOfACopyOfAnObject) {
   struct Counter {
     int n;
     void check(int expected) const { exit_if(n == expected); }
@@ -47,7 +48,7 @@ TEST_F(ProcessConstruction, RunsAMemberFunctionOfACopyOfAnObject) {
   EXPECT_EQ(exit_code_of(mp::Process(&Counter::check, &counter, 7)), 42);
 }
 
-TEST_F(ProcessConstruction, RunsAFunctionObjectThatCannotBeCopied) {
+TEST_F(ProcessConstructionByFork, RunsAFunctionObjectThatCannotBeCopied) {
   auto value = std::make_unique<int>(9);
 
   mp::Process p([value = std::move(value)](
@@ -65,7 +66,7 @@ TEST_F(ProcessConstruction, PassesArgumentsAsRvaluesOfDecayedCopies) {
   EXPECT_EQ(exit_code_of(std::move(p)), 42);
 }
 
-TEST_F(ProcessConstruction, PassesAReferenceToTheChildsOwnThroughStdRef) {
+TEST_F(ProcessConstructionByFork, PassesAReferenceToTheChildsOwnThroughStdRef) {
   int number = 5;
 
   mp::Process p([&number](int& same) { exit_if(&same == &number); }, std::ref(number));
@@ -182,7 +183,7 @@ TEST_F(ProcessConstruction, TheDaemonFlagCanBeChangedUntilTheStart) {
   EXPECT_THROW(p.daemon(false), mp::AssertionError);
 }
 
-TEST_F(ProcessConstruction, TheAuthkeyIsThirtyTwoRandomBytesAndInherited) {
+TEST_F(ProcessConstructionByFork, TheAuthkeyIsThirtyTwoRandomBytesAndInherited) {
   const auto own = mp::current_process().authkey();
 
   EXPECT_EQ(own.size(), 32U);
@@ -192,7 +193,7 @@ TEST_F(ProcessConstruction, TheAuthkeyIsThirtyTwoRandomBytesAndInherited) {
             42);
 }
 
-TEST_F(ProcessConstruction, TheAuthkeyCanBeSet) {
+TEST_F(ProcessConstructionByFork, TheAuthkeyCanBeSet) {
   const std::vector<std::byte> key{std::byte{1}, std::byte{2}};
   mp::Process p([key] { exit_if(mp::current_process().authkey() == key); });
   mp::Process q([] {});
@@ -223,15 +224,16 @@ class NamedWorker : public mp::Process {
 };
 
 using ProcessSubclass = mp::test::ProcessTest;
+using ProcessSubclassByFork = ProcessSubclass;
 
-TEST_F(ProcessSubclass, RunsItsOwnRun) {
+TEST_F(ProcessSubclassByFork, RunsItsOwnRun) {
   Consumer p(11);
   p.start();
   EXPECT_TRUE(p.join());
   EXPECT_EQ(p.exitcode(), 42);
 }
 
-TEST_F(ProcessSubclass, PassesOptionsToItsBase) {
+TEST_F(ProcessSubclassByFork, PassesOptionsToItsBase) {
   NamedWorker p;
   EXPECT_EQ(p.name(), "worker");
   EXPECT_TRUE(p.daemon());
@@ -240,7 +242,7 @@ TEST_F(ProcessSubclass, PassesOptionsToItsBase) {
   EXPECT_EQ(p.exitcode(), 42);
 }
 
-TEST_F(ProcessSubclass, StaysTheSameProcessWhileAVectorGrows) {
+TEST_F(ProcessSubclassByFork, StaysTheSameProcessWhileAVectorGrows) {
   std::vector<Consumer> consumers;
   for (int i = 0; i < 9; ++i) consumers.emplace_back(11).start();
 
@@ -248,7 +250,7 @@ TEST_F(ProcessSubclass, StaysTheSameProcessWhileAVectorGrows) {
   for (const auto& p : consumers) EXPECT_EQ(p.exitcode(), 42);
 }
 
-TEST_F(ProcessSubclass, MovesBeforeTheStart) {
+TEST_F(ProcessSubclassByFork, MovesBeforeTheStart) {
   Consumer p(11);
   const std::string name = p.name();
 
@@ -260,7 +262,7 @@ TEST_F(ProcessSubclass, MovesBeforeTheStart) {
   EXPECT_EQ(moved.exitcode(), 42);
 }
 
-TEST_F(ProcessSubclass, ACopyIsAnotherProcessWithANumberOfItsOwn) {
+TEST_F(ProcessSubclassByFork, ACopyIsAnotherProcessWithANumberOfItsOwn) {
   Consumer p(11);
 
   std::vector<Consumer> copies(3, p);
@@ -282,7 +284,7 @@ TEST_F(ProcessSubclass, ACopyKeepsAGivenName) {
   EXPECT_EQ(copy.name(), "mine");
 }
 
-TEST_F(ProcessSubclass, IsNotCopiedOnceStarted) {
+TEST_F(ProcessSubclassByFork, IsNotCopiedOnceStarted) {
   Consumer p(11);
   p.start();
 
@@ -291,7 +293,7 @@ TEST_F(ProcessSubclass, IsNotCopiedOnceStarted) {
   EXPECT_THROW(Consumer{p}, mp::AssertionError);
 }
 
-TEST_F(ProcessSubclass, MayHaveFieldsThatOnlyMove) {
+TEST_F(ProcessSubclassByFork, MayHaveFieldsThatOnlyMove) {
   struct Owner : mp::Process {
     std::unique_ptr<int> value = std::make_unique<int>(3);
     void run() override { exit_if(*value == 3); }

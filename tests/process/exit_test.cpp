@@ -48,6 +48,7 @@ void say(const std::string& line) {
 }
 
 using ProcessFailure = mp::test::ProcessTest;
+using ProcessFailureByFork = ProcessFailure;
 
 TEST_F(ProcessFailure, AnExceptionThatLeavesTheTargetIsReportedAndGivesCodeOne) {
   const auto [code, output] = run([] { throw std::runtime_error("no such row"); });
@@ -71,7 +72,7 @@ TEST_F(ProcessFailure, WhatIsNoExceptionIsReportedByItsTypeAndValue) {
   EXPECT_EQ(run([] { throw 42; }).code, 1);
 }
 
-TEST_F(ProcessFailure, OfASubclassIsReportedToo) {
+TEST_F(ProcessFailureByFork, OfASubclassIsReportedToo) {
   struct Failing : mp::Process {
     void run() override { throw std::out_of_range("here"); }
   };
@@ -120,6 +121,7 @@ void exit_from(int depth, int code) {
 }
 
 using ProcessExit = mp::test::ProcessTest;
+using ProcessExitByFork = ProcessExit;
 
 TEST_F(ProcessExit, EndsATargetFromAnyDepthWithItsDestructorsAndSilently) {
   const auto [code, output] = run([] { exit_from(2, 3); });
@@ -178,7 +180,7 @@ TEST_F(ProcessExit, InSeveralThreadsAtOnceEndsOnce) {
   EXPECT_EQ(code, 9);
 }
 
-TEST_F(ProcessExit, PthreadExitOfTheTargetEndsTheProcess) {
+TEST_F(ProcessExitByFork, PthreadExitOfTheTargetEndsTheProcess) {
   const auto [code, output] = run([] {
     const Noisy noisy("target");
     ::pthread_exit(nullptr);
@@ -250,7 +252,7 @@ TEST_F(ProcessExit, StdExitInATargetJoinsItsChildrenToo) {
   EXPECT_EQ(output, "grandchild\n");
 }
 
-TEST_F(ProcessExit, TheChildNeverReturnsIntoTheProgram) {
+TEST_F(ProcessExitByFork, TheChildNeverReturnsIntoTheProgram) {
   const auto [code, output] = capture([] {
     const Noisy noisy("caller");
     for (int i = 0; i < 3; ++i) {
@@ -283,6 +285,7 @@ FRESH_SCENARIO(main_ends_with_children) {
 }
 
 using ProcessEnd = mp::test::ProcessTest;
+using ProcessEndByFork = ProcessEnd;
 
 TEST_F(ProcessEnd, OfMainTerminatesDaemonsAndJoinsTheOthers) {
   const auto [code, output] = capture_fresh("main_ends_with_children");
@@ -308,7 +311,7 @@ TEST_F(ProcessEnd, OfMainByExitJoinsToo) {
   EXPECT_EQ(output, "~main\nchild\n");
 }
 
-TEST_F(ProcessEnd, OfAChildJoinsItsOwnChildren) {
+TEST_F(ProcessEndByFork, OfAChildJoinsItsOwnChildren) {
   SharedWord done;
   mp::Process p([&] {
     mp::Process slow([&] {
@@ -323,7 +326,7 @@ TEST_F(ProcessEnd, OfAChildJoinsItsOwnChildren) {
   EXPECT_EQ(done, 1);
 }
 
-TEST_F(ProcessEnd, OfAChildTerminatesItsDaemons) {
+TEST_F(ProcessEndByFork, OfAChildTerminatesItsDaemons) {
   SharedWord pid;
   mp::Process p([&] {
     mp::Process daemon({.daemon = true}, mp::test::sleep_for_ever);
@@ -337,7 +340,7 @@ TEST_F(ProcessEnd, OfAChildTerminatesItsDaemons) {
   EXPECT_EQ(::kill(pid, 0), -1);
 }
 
-TEST_F(ProcessEnd, BySignalRunsNothingAndLeavesItsChildren) {
+TEST_F(ProcessEndByFork, BySignalRunsNothingAndLeavesItsChildren) {
   SharedWord grandchild;
   mp::Process p([&] {
     mp::Process child(mp::test::sleep_for_ever);
@@ -373,7 +376,7 @@ FRESH_SCENARIO(finalizers_in_order) {
   return 0;
 }
 
-TEST_F(ProcessEnd, RunsFinalizersBeforeAndAfterTheJoinsByPriority) {
+TEST_F(ProcessEndByFork, RunsFinalizersBeforeAndAfterTheJoinsByPriority) {
   const auto [code, output] = capture_fresh("finalizers_in_order");
 
   EXPECT_EQ(code, 0);

@@ -17,6 +17,7 @@ using namespace std::chrono_literals;
 namespace {
 
 using ProcessHandles = mp::test::ProcessTest;
+using ProcessHandlesByFork = ProcessHandles;
 
 TEST_F(ProcessHandles, AnEndGivenToAChildClosesWithTheChild) {
   for (int i = 0; i < 20; ++i) {
@@ -95,7 +96,7 @@ bool die_before_adoption = false;
   if (die_before_adoption) ::raise(SIGKILL);
 });
 
-TEST_F(ProcessHandles, WhatAChildHadThatDiedAtBirthIsFreedWhenItIsJoined) {
+TEST_F(ProcessHandlesByFork, WhatAChildHadThatDiedAtBirthIsFreedWhenItIsJoined) {
   const auto blocks = [] { return mp::memory::usage().blocks; };
   mp::Process([] {}).start();
   mp::memory::sweep();
@@ -114,7 +115,7 @@ TEST_F(ProcessHandles, WhatAChildHadThatDiedAtBirthIsFreedWhenItIsJoined) {
   }
 }
 
-TEST_F(ProcessHandles, ALockOfAKilledChildNamesIt) {
+TEST_F(ProcessHandlesByFork, ALockOfAKilledChildNamesIt) {
   mp::Lock lock;
   mp::test::SharedWord held;
   mp::Process p(

@@ -16,6 +16,7 @@ using mp::test::sleep_for_ever;
 namespace {
 
 using ProcessLife = mp::test::ProcessTest;
+using ProcessLifeByFork = ProcessLife;
 
 template <class P, class T>
 concept JoinsFor = requires(P& p, T timeout) {
@@ -132,7 +133,7 @@ TEST_F(ProcessLife, StartsOnlyOnce) {
   EXPECT_THROW(p.start(), mp::AssertionError);
 }
 
-TEST_F(ProcessLife, OnlyTheMakerStartsAndJoins) {
+TEST_F(ProcessLifeByFork, OnlyTheMakerStartsAndJoins) {
   mp::Process unstarted([] {});
   mp::Process p(sleep_for_ever);
   p.start();
@@ -266,7 +267,7 @@ TEST_F(ProcessLife, SignalDispositionsOfTheProgramStay) {
   EXPECT_EQ(code, 42);
 }
 
-TEST_F(ProcessLife, TheSignalMaskOfTheStarterIsTheChilds) {
+TEST_F(ProcessLifeByFork, TheSignalMaskOfTheStarterIsTheChilds) {
   mp::Process p([] {
     sigset_t mask;
     ::pthread_sigmask(SIG_SETMASK, nullptr, &mask);
@@ -338,7 +339,7 @@ TEST_F(ProcessLife, CloseLetsGoOfTheSentinel) {
   EXPECT_EQ(::fcntl(sentinel, F_GETFD), -1);
 }
 
-TEST_F(ProcessLife, TheChildRunsOnWithoutItsHandle) {
+TEST_F(ProcessLifeByFork, TheChildRunsOnWithoutItsHandle) {
   mp::test::SharedWord done;
   {
     mp::Process p([&] {
@@ -350,7 +351,7 @@ TEST_F(ProcessLife, TheChildRunsOnWithoutItsHandle) {
   done.await(1);
 }
 
-TEST_F(ProcessLife, StartDropsTheTargetAndItsArgumentsHere) {
+TEST_F(ProcessLifeByFork, StartDropsTheTargetAndItsArgumentsHere) {
   auto in_target = std::make_shared<int>(1);
   auto in_argument = std::make_shared<int>(2);
   mp::Process p([in_target](const std::shared_ptr<int>&) {}, in_argument);
@@ -364,7 +365,7 @@ TEST_F(ProcessLife, StartDropsTheTargetAndItsArgumentsHere) {
   p.join();
 }
 
-TEST_F(ProcessLife, TheChildDestroysTheTargetAndItsArgumentsBeforeItEnds) {
+TEST_F(ProcessLifeByFork, TheChildDestroysTheTargetAndItsArgumentsBeforeItEnds) {
   struct Noted {
     std::shared_ptr<int> pipe_end;
     static std::shared_ptr<int> of(int fd) {
@@ -396,7 +397,7 @@ TEST_F(ProcessLife, TheChildDestroysTheTargetAndItsArgumentsBeforeItEnds) {
   static_cast<void>(leaked);
 }
 
-TEST_F(ProcessLife, ARefusedForkIsASystemErrorAndChangesNothing) {
+TEST_F(ProcessLifeByFork, ARefusedForkIsASystemErrorAndChangesNothing) {
   const int code = mp::test::in_child([] {
     // The superuser is exempt from the limit on processes.
     if (::getuid() == 0 && ::setresuid(65534, 65534, 65534) != 0) return 3;
@@ -423,7 +424,7 @@ TEST_F(ProcessLife, ARefusedForkIsASystemErrorAndChangesNothing) {
   EXPECT_EQ(code, 0);
 }
 
-TEST_F(ProcessLife, WithoutADescriptorLeftNothingOfTheTargetRuns) {
+TEST_F(ProcessLifeByFork, WithoutADescriptorLeftNothingOfTheTargetRuns) {
   mp::test::SharedWord ran;
 
   const int code = mp::test::in_child([&] {

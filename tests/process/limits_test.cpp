@@ -24,6 +24,7 @@ namespace memory = multiprocessing::memory;
 namespace {
 
 using ProcessLimits = mp::test::ProcessTest;
+using ProcessLimitsByFork = ProcessLimits;
 
 int open_descriptors() {
   const auto entries = std::filesystem::directory_iterator("/proc/self/fd");
@@ -42,7 +43,7 @@ int run(const std::function<void()>& target) {
   return p.exitcode().value();
 }
 
-TEST_F(ProcessLimits, TenThousandLocksNeedNoDescriptors) {
+TEST_F(ProcessLimitsByFork, TenThousandLocksNeedNoDescriptors) {
   EXPECT_EQ(mp::test::in_child([] {
               run([] {});
               const int before = open_descriptors();
@@ -69,7 +70,7 @@ TEST_F(ProcessLimits, TenThousandLocksNeedNoDescriptors) {
             0);
 }
 
-TEST_F(ProcessLimits, TenThousandValuesNeedNoDescriptors) {
+TEST_F(ProcessLimitsByFork, TenThousandValuesNeedNoDescriptors) {
   EXPECT_EQ(mp::test::in_child([] {
               run([] {});
               const int before = open_descriptors();
@@ -142,7 +143,7 @@ void create_and_drop_with_forks(int objects) {
   }
 }
 
-TEST_F(ProcessLimits, HundredsOfThousandsOfObjectsWithForksBetweenThemLeaveTheMemoryFlat) {
+TEST_F(ProcessLimitsByFork, HundredsOfThousandsOfObjectsWithForksBetweenThemLeaveTheMemoryFlat) {
   EXPECT_EQ(mp::test::in_child([] {
               create_and_drop_with_forks(20'000);
               const Footprint before = footprint();

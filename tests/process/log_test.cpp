@@ -15,6 +15,7 @@ using testing::Not;
 namespace {
 
 using ProcessLog = mp::test::ProcessTest;
+using ProcessLogByFork = ProcessLog;
 
 TEST_F(ProcessLog, IsSilentUntilAskedToWrite) {
   EXPECT_EQ(capture([] {
@@ -91,7 +92,7 @@ TEST_F(ProcessLog, WorksInAChildForkedWhileAnotherThreadLogs) {
 
 // ---- the warning of several threads
 
-TEST_F(ProcessLog, WarnsOnceOfAForkFromSeveralThreadsAndNamesTheOtherMethods) {
+TEST_F(ProcessLogByFork, WarnsOnceOfAForkFromSeveralThreadsAndNamesTheOtherMethods) {
   const auto output = capture([] {
                         mp::log_to_stderr();
                         std::thread([] { mp::test::sleep_for_ever(); }).detach();

@@ -20,6 +20,7 @@ using mp::test::sleep_for_ever;
 namespace {
 
 using ProcessReaping = mp::test::ProcessTest;
+using ProcessReapingByFork = ProcessReaping;
 
 int open_descriptors() {
   int count = 0;
@@ -283,7 +284,7 @@ TEST_F(ProcessReaping, AChildStoppedByADebuggerOrASignalIsNotEnded) {
   p.join();
 }
 
-TEST_F(ProcessReaping, AGrandchildThatLivesOnDoesNotKeepTheSentinel) {
+TEST_F(ProcessReapingByFork, AGrandchildThatLivesOnDoesNotKeepTheSentinel) {
   SharedWord pid;
   mp::Process p([&] {
     const pid_t grandchild = ::fork();

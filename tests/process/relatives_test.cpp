@@ -14,6 +14,7 @@ using mp::test::sleep_for_ever;
 namespace {
 
 using ProcessRelatives = mp::test::ProcessTest;
+using ProcessRelativesByFork = ProcessRelatives;
 
 template <class F> int code_of(F target) {
   mp::Process p(target);
@@ -44,7 +45,7 @@ TEST_F(ProcessRelatives, AProcessDoesNotJoinSignalOrStartItself) {
   EXPECT_EQ(self.pid(), ::getpid());
 }
 
-TEST_F(ProcessRelatives, AChildSeesItselfAsTheObjectThatWasStarted) {
+TEST_F(ProcessRelativesByFork, AChildSeesItselfAsTheObjectThatWasStarted) {
   mp::Process p({.name = "me", .daemon = true}, [&p] {
     const mp::Process self = mp::current_process();
     const bool same = self == p && self.name() == "me" && self.daemon() && self.is_alive() &&
@@ -58,7 +59,7 @@ TEST_F(ProcessRelatives, AChildSeesItselfAsTheObjectThatWasStarted) {
   EXPECT_EQ(p.exitcode(), 42);
 }
 
-TEST_F(ProcessRelatives, AChildSeesItsParent) {
+TEST_F(ProcessRelativesByFork, AChildSeesItsParent) {
   const std::string name = mp::current_process().name();
   const pid_t pid = ::getpid();
 
@@ -91,7 +92,7 @@ TEST_F(ProcessRelatives, AParentTakesNoSignalsAndHasNoAuthkey) {
             2);
 }
 
-TEST_F(ProcessRelatives, AGrandchildSeesTheDeathOfItsParent) {
+TEST_F(ProcessRelativesByFork, AGrandchildSeesTheDeathOfItsParent) {
   for (const int signal : {SIGTERM, SIGKILL}) {
     SharedWord alive_before;
     SharedWord seen;
@@ -119,7 +120,7 @@ TEST_F(ProcessRelatives, AGrandchildSeesTheDeathOfItsParent) {
   }
 }
 
-TEST_F(ProcessRelatives, TheSentinelOfADeadParentIsReadable) {
+TEST_F(ProcessRelativesByFork, TheSentinelOfADeadParentIsReadable) {
   SharedWord asked;
   mp::Process p([&] {
     mp::Process grandchild([&] {
@@ -152,7 +153,7 @@ TEST_F(ProcessRelatives, ActiveChildrenAreThoseBetweenStartAndEnd) {
   EXPECT_FALSE(lists(p));
 }
 
-TEST_F(ProcessRelatives, ActiveChildrenCanBeJoinedWithoutTheirHandles) {
+TEST_F(ProcessRelativesByFork, ActiveChildrenCanBeJoinedWithoutTheirHandles) {
   { mp::Process({.name = "lost"}, sleep_for_ever).start(); }
 
   const auto all = mp::active_children();
@@ -163,7 +164,7 @@ TEST_F(ProcessRelatives, ActiveChildrenCanBeJoinedWithoutTheirHandles) {
   EXPECT_EQ(all[0].exitcode(), -SIGKILL);
 }
 
-TEST_F(ProcessRelatives, ActiveChildrenReapsThoseThatHaveEnded) {
+TEST_F(ProcessRelativesByFork, ActiveChildrenReapsThoseThatHaveEnded) {
   mp::Process p([] {});
   p.start();
   pollfd entry{p.sentinel(), POLLIN, 0};
@@ -183,7 +184,7 @@ TEST_F(ProcessRelatives, AChildHasNoneOfItsParentsChildren) {
   sibling.kill();
 }
 
-TEST_F(ProcessRelatives, AChildInheritsNoSentinelsOfItsSiblings) {
+TEST_F(ProcessRelativesByFork, AChildInheritsNoSentinelsOfItsSiblings) {
   mp::Process sibling(sleep_for_ever);
   sibling.start();
   const int sentinel = sibling.sentinel();

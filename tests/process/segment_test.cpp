@@ -208,6 +208,7 @@ FRESH_SCENARIO(starts_without_room) {
 }
 
 using ProcessSegment = mp::test::ProcessTest;
+using ProcessSegmentByFork = ProcessSegment;
 
 TEST_F(ProcessSegment, WithoutRoomForAnObjectIsAMemoryErrorAndLeavesNoPartOfIt) {
   EXPECT_EQ(::test::run_fresh("objects_without_room"), 0);
@@ -225,7 +226,7 @@ TEST_F(ProcessSegment, WithoutRoomForTheFirstMessageOfAPipeIsAMemoryErrorAndNoth
   EXPECT_EQ(::test::run_fresh("sends_a_first_message_without_room"), 0);
 }
 
-TEST_F(ProcessSegment, WithoutRoomForAChildsReferencesIsItsErrorAndItsTargetDoesNotRun) {
+TEST_F(ProcessSegmentByFork, WithoutRoomForAChildsReferencesIsItsErrorAndItsTargetDoesNotRun) {
   const auto [code, output] = mp::test::capture_fresh("starts_without_room");
 
   EXPECT_EQ(code, 0) << output;

@@ -24,11 +24,12 @@ using std::chrono::steady_clock;
 
 namespace {
 
-class SignalsAcrossProcesses : public mp::test::ProcessTest {};
+using SignalsAcrossProcesses = mp::test::ProcessTest;
+using SignalsAcrossProcessesByFork = SignalsAcrossProcesses;
 
 // ---- fork
 
-TEST_F(SignalsAcrossProcesses, AProcessCallsWhatItsParentSetUp) {
+TEST_F(SignalsAcrossProcessesByFork, AProcessCallsWhatItsParentSetUp) {
   EXPECT_EQ(in_child([] {
               SharedWord caller;
               mp::signals::handle(SIGUSR1, [&] { caller = ::getpid(); });
@@ -197,7 +198,7 @@ TEST_F(SignalsAcrossProcesses, AMainThatReturnsAfterTheSignalDoesNotTakeTheExitC
   }
 }
 
-TEST_F(SignalsAcrossProcesses, NorDoesATargetThatReturns) {
+TEST_F(SignalsAcrossProcessesByFork, NorDoesATargetThatReturns) {
   EXPECT_EQ(in_child([] {
               mp::signals::handle(SIGUSR1, [] { mp::exit(7); });
               for (int i = 0; i < 50; ++i) {

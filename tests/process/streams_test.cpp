@@ -16,6 +16,7 @@ using mp::test::SharedWord;
 namespace {
 
 using ProcessStreams = mp::test::ProcessTest;
+using ProcessStreamsByFork = ProcessStreams;
 
 template <class F> int code_of(F target) {
   mp::Process p(target);
@@ -68,7 +69,7 @@ TEST_F(ProcessStreams, WithoutSyncWithStdioTheSame) {
   EXPECT_EQ(output, "parent child end");
 }
 
-TEST_F(ProcessStreams, FilesOfStdioAreFlushedToo) {
+TEST_F(ProcessStreamsByFork, FilesOfStdioAreFlushedToo) {
   const std::string name = "/tmp/process_streams." + std::to_string(::getpid());
   in_child([&] {
     FILE* file = std::fopen(name.c_str(), "w");
@@ -153,7 +154,7 @@ TEST_F(ProcessStreams, WhatCinReadAheadIsNotTheChilds) {
             42);
 }
 
-TEST_F(ProcessStreams, ACinOfTheProgramsOwnStays) {
+TEST_F(ProcessStreamsByFork, ACinOfTheProgramsOwnStays) {
   EXPECT_EQ(in_child([] {
               std::istringstream text("word");
               std::cin.rdbuf(text.rdbuf());
