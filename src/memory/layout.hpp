@@ -44,8 +44,8 @@ struct alignas(128) Slot {
 static_assert(sizeof(Slot) == 128);
 
 struct Control {
-  std::uint64_t bytes;                       ///< the arena's size in address space
-  std::uint64_t limit_chunks;                ///< how many chunks may have memory
+  std::uint64_t bytes;         ///< the arena's size in address space
+  std::uint64_t limit_chunks;  ///< how many chunks may have memory
   /// That have memory, may run high after a kill; above them how often any were taken.
   std::atomic<std::uint64_t> taken_chunks;
   std::atomic<std::uint64_t> cached_chunks;  ///< of these, free ones; may be off after a kill
