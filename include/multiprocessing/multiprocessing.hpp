@@ -4,7 +4,9 @@
 #include <multiprocessing/address.hpp>
 #include <multiprocessing/connection.hpp>
 #include <multiprocessing/context.hpp>
+#include <multiprocessing/datagram.hpp>
 #include <multiprocessing/errors.hpp>
+#include <multiprocessing/fifo.hpp>
 #include <multiprocessing/listener.hpp>
 #include <multiprocessing/log.hpp>
 #include <multiprocessing/memory.hpp>

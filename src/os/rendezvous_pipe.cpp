@@ -16,6 +16,7 @@
 #include <system_error>
 #include <utility>
 
+#include "os/no_sigpipe.hpp"
 #include "os/poll.hpp"
 
 namespace multiprocessing::os {
@@ -38,43 +39,6 @@ void close_those_of_the_parent() {
 [[noreturn]] void fail(const char* what) {
   throw std::system_error(errno, std::generic_category(), what);
 }
-
-// Keeps the SIGPIPE of this thread's own writes from the program: blocks it, and takes it away
-// unless it was there before.
-class NoSigpipe {
- public:
-  NoSigpipe() noexcept {
-    sigset_t pending;
-    ::sigpending(&pending);
-    was_pending_ = ::sigismember(&pending, SIGPIPE) == 1;
-    ::pthread_sigmask(SIG_BLOCK, &only(), &before_);
-  }
-  NoSigpipe(const NoSigpipe&) = delete;
-  NoSigpipe& operator=(const NoSigpipe&) = delete;
-  ~NoSigpipe() {
-    const int error = errno;
-    const timespec at_once{};
-    if (!was_pending_) {
-      while (::sigtimedwait(&only(), nullptr, &at_once) < 0 && errno == EINTR) {
-      }
-    }
-    ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
-    errno = error;
-  }
-
- private:
-  static const sigset_t& only() noexcept {
-    static const sigset_t set = [] {
-      sigset_t one;
-      ::sigemptyset(&one);
-      ::sigaddset(&one, SIGPIPE);
-      return one;
-    }();
-    return set;
-  }
-  sigset_t before_{};
-  bool was_pending_ = false;
-};
 
 // Some sandboxes forbid vmsplice: plain writes do the same with one copy more.
 ssize_t write_some(int fd, std::span<const std::byte> bytes) noexcept {

@@ -47,14 +47,22 @@ inline std::vector<Address> all_kinds(const Folder& folder) {
           {}};
 }
 
-/// A bare Unix socket, connected to a Listener with a path or an abstract address.
-inline int raw_client(const Address& address) {
-  const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+/// A path or an abstract address as the kernel has it.
+inline sockaddr_un raw_address(const Address& address) {
   sockaddr_un un{};
   un.sun_family = AF_UNIX;
   address.path().copy(un.sun_path, sizeof un.sun_path);
-  const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + address.path().size());
-  return ::connect(fd, reinterpret_cast<sockaddr*>(&un), size) == 0 ? fd : -1;
+  return un;
+}
+inline socklen_t raw_size(const Address& address) {
+  return static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + address.path().size());
+}
+
+/// A bare Unix socket, connected to a Listener with a path or an abstract address.
+inline int raw_client(const Address& address) {
+  const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const sockaddr_un un = raw_address(address);
+  return ::connect(fd, reinterpret_cast<const sockaddr*>(&un), raw_size(address)) == 0 ? fd : -1;
 }
 
 }  // namespace multiprocessing::test
