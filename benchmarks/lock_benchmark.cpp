@@ -28,7 +28,7 @@ struct Peers {
 
 Peers& peers() {
   static Peers& instance = [] -> Peers& {
-    Peers& made = bench::shared<Peers>();
+    auto& made = bench::shared<Peers>();
     pthread_mutexattr_t attributes;
     ::pthread_mutexattr_init(&attributes);
     ::pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
@@ -46,7 +46,7 @@ template <class Pair> double pairs_per_second(std::size_t processes, Pair pair) 
   struct Shared {
     std::atomic<std::uint64_t> pairs;
   };
-  Shared& shared = bench::shared<Shared>();
+  auto& shared = bench::shared<Shared>();
   const auto work = [&] {
     std::uint64_t pairs = 0;
     const std::int64_t until = bench::now_ns() + 300'000'000;
@@ -118,7 +118,7 @@ double takeover(mp::Lock& lock) {
     std::atomic<bool> waiting;
     std::atomic<std::int64_t> told;
   };
-  Shared& shared = bench::shared<Shared>();
+  auto& shared = bench::shared<Shared>();
   const pid_t holder = ::fork();
   if (holder == 0) {
     lock.acquire();

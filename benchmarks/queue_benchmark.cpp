@@ -36,12 +36,12 @@ template <class T> double measure_queue(const Case& c, const T& value) {
   mp::Queue<T> queue(kCapacity);
   std::vector<Work> crew;
   for (std::size_t i = 0; i < c.producers; ++i) {
-    crew.push_back([&] {
+    crew.emplace_back([&] {
       for (std::size_t n = 0; n < c.messages; ++n) queue.put(value);
     });
   }
   for (std::size_t i = 0; i < c.consumers; ++i) {
-    crew.push_back([&] {
+    crew.emplace_back([&] {
       for (std::size_t n = 0; n < c.messages * c.producers / c.consumers; ++n) {
         static_cast<void>(queue.get());
       }
@@ -54,14 +54,14 @@ double measure_channel(const Case& c, const std::unique_ptr<bench::Channel>& cha
   if (channel == nullptr) return 0;
   std::vector<Work> crew;
   for (std::size_t i = 0; i < c.producers; ++i) {
-    crew.push_back([&] {
+    crew.emplace_back([&] {
       const std::vector<std::byte> message(c.bytes, std::byte{1});
       for (std::size_t n = 0; n < c.messages; ++n) channel->send(message);
       channel->finish();
     });
   }
   for (std::size_t i = 0; i < c.consumers; ++i) {
-    crew.push_back([&] {
+    crew.emplace_back([&] {
       std::vector<std::byte> message(c.bytes);
       for (std::size_t n = 0; n < c.messages * c.producers / c.consumers; ++n) {
         channel->receive(message);
@@ -79,7 +79,7 @@ double measure_copy_limit(const Case& c) {
     alignas(128) std::atomic<std::size_t> head;
     alignas(128) std::atomic<std::size_t> tail;
   };
-  Shared& s = bench::shared<Shared>();
+  auto& s = bench::shared<Shared>();
   auto* slots = static_cast<std::byte*>(bench::shared_memory(kSlots * c.bytes));
   std::memset(slots, 1, kSlots * c.bytes);
   const auto produce = [&] {
@@ -104,9 +104,10 @@ double measure_copy_limit(const Case& c) {
 }
 
 std::string name_of(const Case& c) {
-  const std::string size = c.bytes < 1024          ? std::to_string(c.bytes) + " B"
-                           : c.bytes < 1024 * 1024 ? std::to_string(c.bytes / 1024) + " KiB"
-                                                   : std::to_string(c.bytes >> 20) + " MiB";
+  const std::string size = c.bytes < 1024 ? std::to_string(c.bytes) + " B"
+                           : c.bytes < std::size_t{1024} * 1024
+                               ? std::to_string(c.bytes >> 10) + " KiB"
+                               : std::to_string(c.bytes >> 20) + " MiB";
   return size + ", " + std::to_string(c.producers) + " producer(s), " +
          std::to_string(c.consumers) + " consumer(s), " + std::to_string(c.messages) + " each";
 }
@@ -226,7 +227,7 @@ double cpu_seconds() {
 
 void idle_getters() {
   mp::Queue<int> queue;
-  double& used = bench::shared<double>();
+  auto& used = bench::shared<double>();
   const auto get = [&] {
     const double before = cpu_seconds();
     try {

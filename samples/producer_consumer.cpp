@@ -64,7 +64,8 @@ void pack(Orders orders, mp::Queue<Parcel> parcels) {
 int main() {
   Orders orders(3);  // with three in it the shops wait for the packers
   mp::Queue<Parcel> parcels;
-  std::vector<mp::Process> shops, packers;
+  std::vector<mp::Process> shops;
+  std::vector<mp::Process> packers;
   for (int i = 0; i < 3; ++i) packers.emplace_back(pack, orders, parcels).start();
   shops.emplace_back(sell, orders, "Vienna", 100).start();
   shops.emplace_back(sell, orders, "Rome", 200).start();

@@ -60,7 +60,7 @@ class Stream : public Channel {
   }
 
   void send(std::span<const std::byte> message) override {
-    std::uint32_t length = static_cast<std::uint32_t>(message.size());
+    auto length = static_cast<std::uint32_t>(message.size());
     iovec parts[2] = {{&length, sizeof length},
                       {const_cast<std::byte*>(message.data()), message.size()}};
     // The kernel keeps a write of up to 4096 bytes whole.

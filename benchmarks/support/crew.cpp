@@ -46,7 +46,7 @@ void pin_to_first_cpu() {
 }
 
 std::int64_t run(const std::vector<Work>& crew, bool one_cpu) {
-  Start& start = shared<Start>();
+  auto& start = shared<Start>();
   std::vector<pid_t> processes;
   for (const Work& work : crew) {
     const pid_t pid = ::fork();

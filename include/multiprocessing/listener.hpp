@@ -40,7 +40,7 @@ class AuthKey {
   template <std::same_as<std::nullptr_t> Null> AuthKey(Null) noexcept {}
   template <std::convertible_to<std::string_view> Text>
   requires(!std::same_as<Text, std::nullptr_t>) AuthKey(const Text& text)
-      : AuthKey(std::as_bytes(std::span(std::string_view(text)))) {}
+      : AuthKey(std::as_bytes(std::span<const char>(std::string_view{text}))) {}
   AuthKey(std::span<const std::byte> bytes) : bytes_(std::in_place, bytes.begin(), bytes.end()) {}
   AuthKey(std::vector<std::byte> bytes) noexcept : bytes_(std::move(bytes)) {}
 

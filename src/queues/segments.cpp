@@ -12,10 +12,10 @@
 namespace multiprocessing::queues {
 namespace {
 
-constexpr std::size_t kFirstBytes = 4 * 1024;
-constexpr std::size_t kUsualBytes = 64 * 1024;
+constexpr std::size_t kFirstBytes = std::size_t{4} * 1024;
+constexpr std::size_t kUsualBytes = std::size_t{64} * 1024;
 // A long queue lies in blocks that go back to the system when it is drained.
-constexpr std::size_t kLongQueueBytes = 512 * 1024;
+constexpr std::size_t kLongQueueBytes = std::size_t{512} * 1024;
 constexpr std::size_t kLongQueueSegment = std::size_t{1} << 20;
 
 std::size_t bytes_of(const Segment& segment) noexcept {

@@ -39,7 +39,7 @@ class LargeMessage : public testing::Test {
 };
 
 TEST_F(LargeMessage, EverySizeAroundTheLimitComesWhole) {
-  constexpr std::size_t kLimit = 256 * 1024;
+  constexpr std::size_t kLimit = std::size_t{256} * 1024;
   const std::vector<std::size_t> sizes{kLimit - 1, kLimit,  kLimit + 1,    kLimit + 4095,
                                        2 * kLimit, 1 << 20, (1 << 20) + 1, kLarge};
   std::thread sender([&] {

@@ -84,7 +84,7 @@ TEST_F(Parking, ServesAProcessThatWasForkedBefore) {
   auto [in, out] = Pipe(false);
   test::Child child([&, &in_ = in] {
     writer.close();
-    const memory::Offset offset = in_.recv<memory::Offset>();
+    const auto offset = in_.recv<memory::Offset>();
     const Handle parked = memory::adopt(offset);
     Unparked unparked(std::span(&parked, 1));
     const char byte = 1;

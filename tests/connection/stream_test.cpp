@@ -223,7 +223,9 @@ TEST_F(Stream, ThreadsTakeTurnsFrameByFrame) {
       for (int n = 0; n < 50; ++n) {
         const std::vector<std::byte> bytes = other.recv_bytes();
         whole += std::count(bytes.begin(), bytes.end(), bytes.front()) ==
-                 static_cast<std::ptrdiff_t>(bytes.size());
+                 static_cast<std::ptrdiff_t>(bytes.size())
+                     ? 1
+                     : 0;
       }
     });
   }
@@ -257,7 +259,7 @@ TEST_F(Stream, ATravellingConnectionStaysAStream) {
   auto [reader, writer] = Pipe(false);
   writer.send(connection);
   connection.close();
-  Connection arrived = reader.recv<Connection>();
+  auto arrived = reader.recv<Connection>();
   arrived.send_bytes("x");
   EXPECT_EQ(read(5), "\0\0\0\1x"sv);
 }

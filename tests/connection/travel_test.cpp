@@ -36,7 +36,7 @@ TEST(Travel, AConnectionArrivesAndWorks) {
   auto [inner_a, inner_b] = Pipe();
   a.send(inner_b);
   inner_b.close();
-  Connection arrived = b.recv<Connection>();
+  auto arrived = b.recv<Connection>();
   inner_a.send(4);
   EXPECT_EQ(arrived.recv<int>(), 4);
   arrived.close();
@@ -46,7 +46,7 @@ TEST(Travel, AConnectionArrivesAndWorks) {
 TEST(Travel, HandlesAndConnectionsInAStructArriveInAnotherProcess) {
   auto [a, b] = Pipe();
   Child child([&c = b] {
-    Order order = c.recv<Order>();
+    auto order = c.recv<Order>();
     order.locks.at(1).acquire();
     order.reply.send(order.number + 1);
   });
@@ -101,7 +101,7 @@ TEST(Travel, AHandleThatCouldNotBeSentIsLetGo) {
 TEST(Travel, AConnectionThroughItselfAndBack) {
   auto [a, b] = Pipe();
   a.send(a);
-  Connection arrived = b.recv<Connection>();
+  auto arrived = b.recv<Connection>();
   arrived.send(9);
   EXPECT_EQ(b.recv<int>(), 9);
 }

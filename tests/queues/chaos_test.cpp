@@ -78,7 +78,7 @@ class Chaos {
     std::uint64_t missing = 0;
     for (std::uint32_t life = 0; life < board_->lives; ++life) {
       put += board_->put[life];
-      for (std::uint32_t i = 0; i < board_->put[life]; ++i) missing += board_->seen[life][i] == 0;
+      for (std::uint32_t i = 0; i < board_->put[life]; ++i) missing += board_->seen[life][i] == 0 ? 1 : 0;
     }
     EXPECT_EQ(board_->torn, 0U);
     EXPECT_EQ(board_->doubled, 0U);
@@ -144,7 +144,7 @@ void survive(int processes, int maxsize) {
                       },
                   .check = [&] { chaos.expect_progress(); }});
   chaos.consume([&] { return get_or_nothing(q); });
-  chaos.expect_all_is_well(static_cast<std::uint64_t>(kills + processes));
+  chaos.expect_all_is_well(static_cast<std::uint64_t>(kills) + static_cast<std::uint64_t>(processes));
   for (int i = 0; i < maxsize; ++i) q.put_nowait("x");
   EXPECT_EQ(q.full(), maxsize > 0);
 }
@@ -194,7 +194,7 @@ TEST_F(ChaosTest, EveryItemOfAJoinableQueueIsDoneOrTold) {
   });
   while (!join(1s)) {
   }
-  chaos.expect_all_is_well(static_cast<std::uint64_t>(kills + 4));
+  chaos.expect_all_is_well(static_cast<std::uint64_t>(kills) + 4);
   EXPECT_LE(told, static_cast<std::size_t>(kills + 4));
   EXPECT_THROW(q.task_done(), mp::ValueError);
 }

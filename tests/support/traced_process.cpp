@@ -38,7 +38,7 @@ class ChildSignalBlocked {
     sigset_t set;
     ::sigemptyset(&set);
     ::sigaddset(&set, SIGCHLD);
-    const timespec limit{0, ms * 1'000'000};
+    const timespec limit{0, ms * 1'000'000L};
     ::sigtimedwait(&set, nullptr, &limit);
   }
 

@@ -27,7 +27,7 @@ class TracedProcess {
   /// Goes on to where its next system call begins or ends. kBlocked: it sleeps in one; call again.
   State next_system_call();
   /// Goes on until it comes to that instruction for the n-th time from here, n >= 1.
-  State run_to(std::uintptr_t instruction, int n);
+  State run_to(std::uintptr_t address, int n);
 
  private:
   State resume(int request);

@@ -143,7 +143,7 @@ TEST(ObjectItemsTest, AnItemReadsAsItsElement) {
   EXPECT_EQ(o["d"].keys(), (std::vector<Object>{1}));
   EXPECT_EQ(o["n"].hash(), Object(1).hash());
   EXPECT_EQ(o["n"].visit([](const auto& value) { return sizeof value; }), sizeof(std::int64_t));
-  EXPECT_TRUE(o["n"] ? true : false);
+  EXPECT_TRUE(static_cast<bool>(o["n"]));
   std::vector<Object> elements;
   for (const Object& element : o["list"]) elements.push_back(element);
   elements.push_back(o["n"]);

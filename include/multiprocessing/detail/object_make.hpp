@@ -81,7 +81,7 @@ template <class T> Object make_text_of(T&& value) {
   else if constexpr (std::is_pointer_v<std::decay_t<Plain>>)
     return ObjectAccess::make_text(static_cast<const char*>(value));
   else
-    return ObjectAccess::make_text(std::string_view(value));
+    return ObjectAccess::make_text(static_cast<std::string_view>(value));
 }
 
 template <class T> Object make_object(T&& value) {
