@@ -237,8 +237,9 @@ class Waitable {
 /// Waits until one of them is ready, and says which are, in their order; none when the time is
 /// over. Ready: a message or the end of the stream can be received, somebody waits to be accepted,
 /// a process has ended, a descriptor can be read or is not open; an end for sending only: nobody
-/// receives any more. THROWS: std::system_error (EBADF) for what is closed, KeyError for one that
-/// is named twice. Python: `connection.wait`.
+/// receives any more. Thousands are fine; it takes time in proportion to their number.
+/// THROWS: std::system_error: EBADF for what is closed, EINVAL for more than this process may have
+/// descriptors; KeyError for one that is named twice. Python: `connection.wait`.
 [[nodiscard]] std::vector<Waitable> wait(std::initializer_list<Waitable> objects,
                                          Timeout timeout = forever);
 [[nodiscard]] std::vector<Connection> wait(std::initializer_list<Connection> objects,

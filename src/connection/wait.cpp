@@ -2,9 +2,11 @@
 #include <multiprocessing/connection.hpp>
 
 #include <fmt/format.h>
+#include <sys/resource.h>
 
 #include <algorithm>
-#include <unordered_set>
+#include <cerrno>
+#include <system_error>
 
 #include "connection/core.hpp"
 #include "os/poll.hpp"
@@ -35,15 +37,29 @@ int descriptor_of(const Waitable& object) {
 
 std::vector<pollfd> entries_of(std::span<const Waitable> objects) {
   std::vector<pollfd> entries;
+  std::vector<int> numbers;
   entries.reserve(objects.size());
-  std::unordered_set<int> seen;
+  numbers.reserve(objects.size());
   for (const Waitable& object : objects) {
     entries.push_back({descriptor_of(object), events_of(object), 0});
-    if (seen.insert(entries.back().fd).second) continue;
-    throw KeyError(fmt::format("connection::wait: descriptor {} is given twice; name each once",
-                               entries.back().fd));
+    numbers.push_back(entries.back().fd);
   }
-  return entries;
+  std::sort(numbers.begin(), numbers.end());
+  const auto twice = std::adjacent_find(numbers.begin(), numbers.end());
+  if (twice == numbers.end()) return entries;
+  throw KeyError(
+      fmt::format("connection::wait: descriptor {} is given twice; name each once", *twice));
+}
+
+// poll(2) takes no more entries than a process may have descriptors.
+void check_limit(std::size_t count) {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || count <= limit.rlim_cur) return;
+  throw std::system_error(
+      EINVAL, std::generic_category(),
+      fmt::format("connection::wait: {} objects at once, and this process may have {} descriptors; "
+                  "raise the limit (RLIMIT_NOFILE, `ulimit -n`) or wait for fewer",
+                  count, limit.rlim_cur));
 }
 
 }  // namespace
@@ -62,6 +78,7 @@ std::vector<std::size_t> wait_for_any(std::span<const Waitable> objects, Timeout
   if (objects.empty() && timeout.is_forever()) return {};
   const os::Deadline deadline = os::Deadline::after(timeout);
   std::vector<pollfd> entries = entries_of(objects);
+  check_limit(entries.size());
   std::vector<std::size_t> found;
   for (;;) {
     std::vector<bool> here(objects.size());

@@ -3,10 +3,13 @@
 #include <gtest/gtest.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <multiprocessing/connection.hpp>
+#include <numeric>
 #include <string>
 #include <system_error>
 #include <thread>
@@ -160,27 +163,78 @@ TEST(Wait, ANegativeNumberIsAValueErrorAndOneThatIsNotOpenIsReady) {
   EXPECT_EQ(connection::wait(std::vector<int>{closed}, 1s), std::vector<int>{closed});
 }
 
-TEST(Wait, ThousandsOfDescriptors) {
-  constexpr std::size_t kCount = 3000;
+// As many descriptors as this process may have, while it lives.
+class HardLimit {
+ public:
+  HardLimit() {
+    ::getrlimit(RLIMIT_NOFILE, &before_);
+    const rlimit most{before_.rlim_max, before_.rlim_max};
+    ::setrlimit(RLIMIT_NOFILE, &most);
+  }
+  ~HardLimit() { ::setrlimit(RLIMIT_NOFILE, &before_); }
+  HardLimit(const HardLimit&) = delete;
+  HardLimit& operator=(const HardLimit&) = delete;
+  /// How many thousandths of `wanted` descriptors there are, 1000 at most.
+  [[nodiscard]] std::size_t share(std::size_t wanted) const {
+    return std::min<std::size_t>(1000, (before_.rlim_max - 200) * 1000 / wanted);
+  }
+
+ private:
+  rlimit before_{};
+};
+
+TEST(Wait, ThousandsOfEveryKind) {
+  const HardLimit limit;
+  const std::size_t count = limit.share(8'000);
+  ASSERT_GE(count, 100U);
+  std::vector<Connection> others;
+  std::vector<os::Fd> events;
+  std::vector<Waitable> all;
+  std::vector<Waitable> expected;
+  const auto add = [&](const Waitable& object, bool is_ready) {
+    all.push_back(object);
+    if (is_ready) expected.push_back(object);
+  };
+  for (std::size_t i = 0; i < count; ++i) {
+    const bool is_ready = i % 97 == 3;
+    auto [reader, writer] = Pipe(false);
+    int ends[2];
+    ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+    const Connection stream(ends[0]);
+    Connection peer(ends[1]);
+    const Listener listener;
+    events.emplace_back(::eventfd(is_ready ? 1 : 0, EFD_CLOEXEC));
+    if (is_ready) {
+      writer.send(1);
+      peer.send_bytes("x");
+      others.push_back(Client(listener.address()));
+    }
+    others.insert(others.end(), {writer, peer});
+    add(reader, is_ready);
+    add(stream, is_ready);
+    add(listener, is_ready);
+    add(events.back().get(), is_ready);
+  }
+  test::Child ended([] {});
+  const os::Fd sentinel = os::open_pidfd(ended.pid());
+  add(sentinel.get(), true);
+  ended.wait();
+
+  EXPECT_EQ(connection::wait(all, 5s), expected);
+}
+
+TEST(Wait, MoreThanTheLimitOfDescriptorsIsAnErrorThatSaysSo) {
   rlimit limit{};
   ::getrlimit(RLIMIT_NOFILE, &limit);
-  ASSERT_GE(limit.rlim_max, 2 * kCount + 100);
-  const rlimit enough{std::max<rlim_t>(limit.rlim_cur, 2 * kCount + 100), limit.rlim_max};
-  ::setrlimit(RLIMIT_NOFILE, &enough);
-  std::vector<Connection> readers;
-  std::vector<Connection> writers;
-  for (std::size_t i = 0; i < kCount; ++i) {
-    auto [reader, writer] = Pipe(false);
-    readers.push_back(std::move(reader));
-    writers.push_back(std::move(writer));
+  std::vector<int> numbers(limit.rlim_cur + 1);
+  std::iota(numbers.begin(), numbers.end(), 0);
+  try {
+    static_cast<void>(connection::wait(numbers, 0s));
+    FAIL();
+  } catch (const std::system_error& error) {
+    EXPECT_EQ(error.code().value(), EINVAL);
+    EXPECT_NE(std::string(error.what()).find("RLIMIT_NOFILE"), std::string::npos) << error.what();
   }
-  std::vector<Connection> expected;
-  for (std::size_t i = 7; i < kCount; i += 500) {
-    writers[i].send(static_cast<int>(i));
-    expected.push_back(readers[i]);
-  }
-  EXPECT_EQ(connection::wait(readers, 5s), expected);
-  ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 }  // namespace
