@@ -223,7 +223,7 @@ TEST_F(Stream, ThreadsTakeTurnsFrameByFrame) {
       for (int n = 0; n < 50; ++n) {
         const std::vector<std::byte> bytes = other.recv_bytes();
         whole += std::count(bytes.begin(), bytes.end(), bytes.front()) ==
-                 static_cast<std::ptrdiff_t>(bytes.size())
+                         static_cast<std::ptrdiff_t>(bytes.size())
                      ? 1
                      : 0;
       }

@@ -78,7 +78,8 @@ class Chaos {
     std::uint64_t missing = 0;
     for (std::uint32_t life = 0; life < board_->lives; ++life) {
       put += board_->put[life];
-      for (std::uint32_t i = 0; i < board_->put[life]; ++i) missing += board_->seen[life][i] == 0 ? 1 : 0;
+      for (std::uint32_t i = 0; i < board_->put[life]; ++i)
+        missing += board_->seen[life][i] == 0 ? 1 : 0;
     }
     EXPECT_EQ(board_->torn, 0U);
     EXPECT_EQ(board_->doubled, 0U);
@@ -144,7 +145,8 @@ void survive(int processes, int maxsize) {
                       },
                   .check = [&] { chaos.expect_progress(); }});
   chaos.consume([&] { return get_or_nothing(q); });
-  chaos.expect_all_is_well(static_cast<std::uint64_t>(kills) + static_cast<std::uint64_t>(processes));
+  chaos.expect_all_is_well(static_cast<std::uint64_t>(kills) +
+                           static_cast<std::uint64_t>(processes));
   for (int i = 0; i < maxsize; ++i) q.put_nowait("x");
   EXPECT_EQ(q.full(), maxsize > 0);
 }

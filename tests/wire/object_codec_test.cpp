@@ -196,7 +196,8 @@ TEST(ObjectCodecTest, GarbageIsAValueErrorOrAnObjectAndNeverACrash) {
     const unsigned changes =
         i % 2 == 0 ? 1 + objects.below(3) : static_cast<unsigned>(bytes.size());
     for (unsigned n = 0; n < changes; ++n)
-      bytes[objects.below(static_cast<unsigned>(bytes.size()))] = static_cast<std::byte>(objects.below(256));
+      bytes[objects.below(static_cast<unsigned>(bytes.size()))] =
+          static_cast<std::byte>(objects.below(256));
     std::span<const std::byte> in(bytes);
     try {
       const Object o = decode_object(in);
