@@ -44,6 +44,9 @@ class Context {
     return chosen_for(multiprocessing::Process(std::move(options), std::forward<F>(function),
                                                std::forward<Args>(args)...));
   }
+  [[nodiscard]] multiprocessing::Process Process(ProcessOptions options = {}) const {
+    return chosen_for(multiprocessing::Process(std::move(options)));
+  }
   /// Has an object of a subclass started by this context's method, and gives it back.
   template <class Subclass>
   requires std::derived_from<std::remove_cvref_t<Subclass>, multiprocessing::Process>

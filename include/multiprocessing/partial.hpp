@@ -14,8 +14,8 @@ namespace multiprocessing {
 /// Made by partial(). Calls the function with the arguments that it keeps, followed by those of the
 /// call. A value: every call passes copies of what is kept.
 ///
-/// It is a message, and a target for every start method, where function and arguments are: see
-/// api of Process.
+/// It is a message, and a target for every start method, where its function and arguments are what
+/// may be the target of a Process and its arguments.
 template <class F, class... Args> class Partial {
  public:
   /// Use partial().

@@ -236,7 +236,8 @@ void set_executable(std::string path);
 /// In a process that the start methods spawn and forkserver made: does what it was made for and
 /// never returns. Elsewhere it does nothing. It is called before main by itself; only a program
 /// none of whose own files includes a header of this library, as it uses it through a shared
-/// library alone, has to call it first in main.
+/// library alone, has to call it first in main. Where that is forgotten, Process::start() throws
+/// RuntimeError. Python: `multiprocessing.freeze_support`.
 void freeze_support(int argc, char** argv);
 void freeze_support();
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <poll.h>
-#include <sys/resource.h>
 
 #include <memory>
 #include <sstream>
@@ -203,89 +202,6 @@ TEST_F(ProcessLife, ADaemonHasNoChildren) {
   EXPECT_EQ(p.exitcode(), 42);
 }
 
-TEST_F(ProcessLife, TerminateKillAndInterruptGiveTheNegativeSignal) {
-  for (const int signal : {SIGTERM, SIGKILL, SIGINT}) {
-    mp::Process p(sleep_for_ever);
-    p.start();
-    if (signal == SIGTERM) p.terminate();
-    if (signal == SIGKILL) p.kill();
-    if (signal == SIGINT) p.interrupt();
-
-    EXPECT_TRUE(p.join(20s));
-    EXPECT_EQ(p.exitcode(), -signal);
-    EXPECT_FALSE(p.is_alive());
-  }
-}
-
-TEST_F(ProcessLife, AnySignalCanBeSent) {
-  mp::Process p(sleep_for_ever);
-  p.start();
-
-  p.send_signal(SIGUSR1);
-
-  EXPECT_TRUE(p.join(20s));
-  EXPECT_EQ(p.exitcode(), -SIGUSR1);
-}
-
-TEST_F(ProcessLife, ASignalThatDoesNotExistIsASystemError) {
-  mp::Process p(sleep_for_ever);
-  p.start();
-
-  EXPECT_THROW(p.send_signal(9999), std::system_error);
-  p.kill();
-  p.join();
-}
-
-TEST_F(ProcessLife, SignalsToOneThatHasEndedDoNothing) {
-  mp::Process ended([] {});
-  ended.start();
-  ended.join();
-  mp::Process zombie([] {});
-  zombie.start();
-  pollfd entry{zombie.sentinel(), POLLIN, 0};
-  ::poll(&entry, 1, -1);
-
-  ended.terminate();
-  zombie.kill();
-
-  EXPECT_EQ(ended.exitcode(), 0);
-  EXPECT_EQ(zombie.exitcode(), 0);
-}
-
-TEST_F(ProcessLife, SignalDispositionsOfTheProgramStay) {
-  const int code = mp::test::in_child([] {
-    ::signal(SIGTERM, SIG_IGN);
-    mp::Process p([] {
-      ::raise(SIGTERM);
-      mp::exit(42);
-    });
-    p.start();
-    p.join();
-    return p.exitcode().value();
-  });
-
-  EXPECT_EQ(code, 42);
-}
-
-TEST_F(ProcessLifeByFork, TheSignalMaskOfTheStarterIsTheChilds) {
-  mp::Process p([] {
-    sigset_t mask;
-    ::pthread_sigmask(SIG_SETMASK, nullptr, &mask);
-    mp::exit(::sigismember(&mask, SIGUSR1) == 1 && ::sigismember(&mask, SIGTERM) == 0 ? 42 : 1);
-  });
-  sigset_t usr1;
-  sigset_t before;
-  ::sigemptyset(&usr1);
-  ::sigaddset(&usr1, SIGUSR1);
-  ::pthread_sigmask(SIG_BLOCK, &usr1, &before);
-
-  p.start();
-  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  p.join();
-
-  EXPECT_EQ(p.exitcode(), 42);
-}
-
 TEST_F(ProcessLife, CloseWhileItRunsIsAValueError) {
   mp::Process p(sleep_for_ever);
   p.start();
@@ -395,65 +311,6 @@ TEST_F(ProcessLifeByFork, TheChildDestroysTheTargetAndItsArgumentsBeforeItEnds) 
   ::close(ends[0]);
   end.reset();
   static_cast<void>(leaked);
-}
-
-TEST_F(ProcessLifeByFork, ARefusedForkIsASystemErrorAndChangesNothing) {
-  const int code = mp::test::in_child([] {
-    // The superuser is exempt from the limit on processes.
-    if (::getuid() == 0 && ::setresuid(65534, 65534, 65534) != 0) return 3;
-    auto argument = std::make_shared<int>(1);
-    mp::Process p({.name = "refused"}, [argument] {});
-    rlimit before{};
-    ::getrlimit(RLIMIT_NPROC, &before);
-    const rlimit now{0, before.rlim_max};
-    ::setrlimit(RLIMIT_NPROC, &now);
-    try {
-      p.start();
-      return 4;
-    } catch (const std::system_error& error) {
-      if (error.code() != std::errc::resource_unavailable_try_again) return 5;
-      if (std::string(error.what()).find("refused was not started") == std::string::npos) return 7;
-    }
-    if (p.pid() != 0 || p.is_alive() || argument.use_count() != 2) return 6;
-    ::setrlimit(RLIMIT_NPROC, &before);
-    p.start();
-    p.join();
-    return p.exitcode().value();
-  });
-
-  EXPECT_EQ(code, 0);
-}
-
-TEST_F(ProcessLifeByFork, WithoutADescriptorLeftNothingOfTheTargetRuns) {
-  mp::test::SharedWord ran;
-
-  const int code = mp::test::in_child([&] {
-    // What this process has from the test, it lets go of now.
-    mp::Process first([] {});
-    first.start();
-    first.join();
-    mp::Process p({.name = "refused"}, [&] { ran = 1; });
-    rlimit before{};
-    ::getrlimit(RLIMIT_NOFILE, &before);
-    const int highest = ::dup(0);
-    ::close(highest);
-    const rlimit now{static_cast<rlim_t>(highest), before.rlim_max};
-    ::setrlimit(RLIMIT_NOFILE, &now);
-    try {
-      p.start();
-      return 4;
-    } catch (const std::system_error& error) {
-      if (error.code() != std::errc::too_many_files_open) return 5;
-      if (std::string(error.what()).find("refused was not started") == std::string::npos) return 8;
-    }
-    if (ran != 0 || p.is_alive()) return 6;
-    ::setrlimit(RLIMIT_NOFILE, &before);
-    p.start();
-    p.join();
-    return ran == 1 ? p.exitcode().value() : 7;
-  });
-
-  EXPECT_EQ(code, 0);
 }
 
 TEST_F(ProcessLife, IsPrintedAsPythonPrintsIt) {

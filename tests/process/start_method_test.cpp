@@ -349,6 +349,15 @@ TEST_P(StartMethodTest, ManyThreadsStartProcessesAtOnce) {
   EXPECT_EQ(good, 16 * rounds);
 }
 
+TEST_P(StartMethodTest, AProcessWithoutATargetEndsInOrder) {
+  Process process = ctx.Process({.name = "idle"});
+  process.start();
+  EXPECT_TRUE(process.join(seconds(30)));
+  EXPECT_EQ(process.exitcode(), 0);
+  EXPECT_EQ(process.name(), "idle");
+  EXPECT_EQ(run(), 0);
+}
+
 TEST_P(StartMethodTest, AStartedOneCannotBeStartedAgain) {
   Process process = ctx.Process([] {});
   process.start();
