@@ -295,7 +295,8 @@ TEST_F(ProcessLifeByFork, TheChildDestroysTheTargetAndItsArgumentsBeforeItEnds) 
   ASSERT_EQ(::pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
   auto end = Noted::of(ends[1]);
   mp::Process p([](const std::shared_ptr<int>&) {}, end);
-  auto* leaked = new std::shared_ptr<int>(end);  // keeps the test's own copy silent
+  static std::vector<std::shared_ptr<int>*> kept;  // keeps the test's own copy silent
+  kept.push_back(new std::shared_ptr<int>(end));
   p.start();
   p.join();
 
@@ -310,7 +311,6 @@ TEST_F(ProcessLifeByFork, TheChildDestroysTheTargetAndItsArgumentsBeforeItEnds) 
   EXPECT_EQ(::read(ends[0], &byte, 1), -1) << "once each";
   ::close(ends[0]);
   end.reset();
-  static_cast<void>(leaked);
 }
 
 TEST_F(ProcessLife, IsPrintedAsPythonPrintsIt) {
