@@ -30,9 +30,7 @@ void Object::retain() const noexcept {
 
 void Object::release() noexcept {
   auto* rep = detail::ObjectAccess::number<detail::ObjectRep*>(*this);
-  // acq_rel: the last one sees what the others did to the value before they let it go.
-  if (rep->references.fetch_sub(1, std::memory_order_acq_rel) == 1)
-    detail::ObjectAccess::destroy(rep);
+  if (rep->let_go()) detail::ObjectAccess::destroy(rep);
 }
 
 Object Object::list(std::initializer_list<Object> items) {
@@ -236,7 +234,7 @@ void ObjectAccess::destroy(ObjectRep* first) noexcept {
       if (!child.is_shared()) return;
       ObjectRep* const nested = rep(child);
       forget(child);
-      if (nested->references.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+      if (!nested->let_go()) return;
       nested->next = todo;
       todo = nested;
     });

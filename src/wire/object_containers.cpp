@@ -21,7 +21,8 @@ std::size_t first_slot(std::size_t hash, std::size_t slots) noexcept {
 }
 
 template <class Element>
-void remove_holes(std::vector<Element>& elements, const std::vector<std::size_t>& hashes) noexcept {
+void remove_holes(PooledVector<Element>& elements,
+                  const PooledVector<std::size_t>& hashes) noexcept {
   std::size_t to = 0;
   for (std::size_t from = 0; from < elements.size(); ++from) {
     if (hashes[from] == HashIndex::kHole) continue;

@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <functional>
+#include <multiprocessing/detail/object_access.hpp>
 #include <multiprocessing/errors.hpp>
 #include <multiprocessing/object.hpp>
 #include <string_view>
@@ -53,6 +54,15 @@ std::uint64_t mixed(std::uint64_t hash) {
   return hash ^ (hash >> 32);
 }
 
+// As long as the Object itself, which is what keys are as a rule.
+std::size_t hash_short(const Object& o) noexcept {
+  const auto [low, high] = ObjectAccess::short_words(ObjectAccess::short_text(o));
+  __extension__ using Product = unsigned __int128;
+  const Product product = Product{low ^ 0xa0761d6478bd642fU} *
+                          (high ^ (ObjectAccess::short_text(o).size() << 56) ^ 0xe7037ed1a0b428dbU);
+  return static_cast<std::size_t>(product) ^ static_cast<std::size_t>(product >> 64);
+}
+
 std::size_t hash(const Object& o, int depth);
 
 std::size_t hash_tuple(const Object::List& items, int depth) {
@@ -79,6 +89,7 @@ std::size_t hash(const Object& o, int depth) {
       return hash_float(ObjectAccess::number<double>(o));
     case ObjectKind::kStr:
     case ObjectKind::kBytes:
+      if (ObjectAccess::is_short(o)) return hash_short(o);
       return std::hash<std::string_view>()(ObjectAccess::text(o));
     case ObjectKind::kTuple:
       return hash_tuple(ObjectAccess::list(o), deeper(depth, "hash"));

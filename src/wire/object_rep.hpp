@@ -13,6 +13,13 @@ namespace multiprocessing::detail {
 struct ObjectRep {
   explicit ObjectRep(Object::Kind of) noexcept : kind(of) {}
 
+  /// Drops a reference; says whether it was the last. acquire, acq_rel: the last one sees what the
+  /// others did to the value before they let it go. Who holds the only one changes no count.
+  [[nodiscard]] bool let_go() noexcept {
+    return references.load(std::memory_order_acquire) == 1 ||
+           references.fetch_sub(1, std::memory_order_acq_rel) == 1;
+  }
+
   std::atomic<std::uint32_t> references{1};
   const Object::Kind kind;
   ObjectRep* next = nullptr;  // used by who destroys it
@@ -21,6 +28,10 @@ struct ObjectRep {
 /// V: std::string, std::vector<std::byte>, or one of Object's containers.
 template <class V> struct ObjectRepOf : ObjectRep {
   ObjectRepOf(Object::Kind of, V&& v) : ObjectRep(of), value(std::move(v)) {}
+  static void* operator new(std::size_t bytes) { return take_from_pool(bytes); }
+  static void operator delete(void* memory, std::size_t bytes) noexcept {
+    give_to_pool(memory, bytes);
+  }
   V value;
 };
 

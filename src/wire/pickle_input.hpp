@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <multiprocessing/detail/object_access.hpp>
+#include <multiprocessing/object.hpp>
 #include <span>
 #include <string_view>
 
@@ -24,6 +26,19 @@ class PickleInput {
   }
   [[nodiscard]] std::size_t size() const noexcept {
     return static_cast<std::size_t>(end_ - begin_);
+  }
+
+  /// The text that was taken, followed by zeros, if memory of the input can be read for that long.
+  [[nodiscard]] bool read_short(std::string_view taken,
+                                detail::ObjectAccess::ShortWords& words) const noexcept {
+    constexpr std::size_t kBytes = sizeof words.low;
+    const std::size_t n = taken.size();
+    if (static_cast<std::size_t>(end_ - taken.data()) < 2 * kBytes) return false;
+    std::memcpy(&words.low, taken.data(), kBytes);
+    std::memcpy(&words.high, taken.data() + kBytes, kBytes);
+    words.low = n >= kBytes ? words.low : words.low & first_bytes(n);
+    words.high = n >= kBytes ? words.high & first_bytes(n - kBytes) : 0;
+    return true;
   }
 
   /// A number as it lies in memory: little-endian.
@@ -51,6 +66,10 @@ class PickleInput {
   [[noreturn]] void fail(std::string_view why) const;
 
  private:
+  // A mask of as many, fewer than eight.
+  static constexpr std::uint64_t first_bytes(std::size_t n) noexcept {
+    return (std::uint64_t{1} << (8 * n)) - 1;
+  }
   [[noreturn]] void fail_short(std::uint64_t n) const;
 
   const char* begin_;

@@ -2,6 +2,7 @@
 // The pickle machine, as far as plain data needs it.
 #include <fmt/format.h>
 
+#include <array>
 #include <iterator>
 #include <multiprocessing/detail/pickle.hpp>
 #include <multiprocessing/errors.hpp>
@@ -24,146 +25,95 @@ class PickleReader {
  public:
   explicit PickleReader(std::span<const std::byte> bytes) : in_(bytes), stack_(in_) {}
 
-  Object read() {
-    if (in_.take<std::uint8_t>() != kProto)
-      in_.fail("it does not begin as one of protocol 2 or later does");
-    read_protocol();
-    for (;;) {
-      const auto op = in_.take<std::uint8_t>();
-      if (op == kStop) break;
-      if (!read_atom(op) && !read_memo(op) && !read_container(op)) read_rest(op);
-    }
-    if (in_.remaining() != 0)
-      in_.fail(fmt::format("{} bytes follow behind its end", in_.remaining()));
-    return stack_.result();
-  }
+  Object read();
 
  private:
   using Keys = PickleStack::Keys;
   using Traits = PickleStack::Traits;
+  using Operation = void (*)(PickleReader&);
+  using Operations = std::array<Operation, 256>;
 
-  bool read_atom(std::uint8_t op) {
-    switch (op) {
-      case kNone:
-        stack_.push(Object());
-        return true;
-      case kNewTrue:
-        stack_.push(ObjectAccess::make(true));
-        return true;
-      case kNewFalse:
-        stack_.push(ObjectAccess::make(false));
-        return true;
-      case kBinInt:
-        stack_.push(ObjectAccess::make(std::int64_t{in_.take<std::int32_t>()}));
-        return true;
-      case kBinInt1:
-        stack_.push(ObjectAccess::make(std::int64_t{in_.take<std::uint8_t>()}));
-        return true;
-      case kBinInt2:
-        stack_.push(ObjectAccess::make(std::int64_t{in_.take<std::uint16_t>()}));
-        return true;
-      case kLong1:
-        push_long(in_.take(in_.take<std::uint8_t>()));
-        return true;
-      case kLong4:
-        push_long(in_.take(in_.take<std::uint32_t>()));
-        return true;
-      case kBinFloat:
-        stack_.push(ObjectAccess::make(
-            std::bit_cast<double>(__builtin_bswap64(in_.take<std::uint64_t>()))));
-        return true;
-      case kShortBinUnicode:
-        push_text(in_.take(in_.take<std::uint8_t>()));
-        return true;
-      case kBinUnicode:
-        push_text(in_.take(in_.take<std::uint32_t>()));
-        return true;
-      case kBinUnicode8:
-        push_text(in_.take(in_.take<std::uint64_t>()));
-        return true;
-      case kShortBinBytes:
-        push_bytes(in_.take(in_.take<std::uint8_t>()));
-        return true;
-      case kBinBytes:
-        push_bytes(in_.take(in_.take<std::uint32_t>()));
-        return true;
-      case kBinBytes8:
-      case kByteArray8:
-        push_bytes(in_.take(in_.take<std::uint64_t>()));
-        return true;
-      default:
-        return false;
-    }
+  // One jump for each: that is most of what the frequent ones cost.
+  static constexpr Operations operations() {
+    Operations ops{};
+    add_atoms(ops);
+    add_memo(ops);
+    add_containers(ops);
+    return ops;
   }
 
-  bool read_memo(std::uint8_t op) {
-    switch (op) {
-      case kMemoize:
-        stack_.memorise();
-        return true;
-      case kBinPut:
-        stack_.memorise(in_.take<std::uint8_t>());
-        return true;
-      case kLongBinPut:
-        stack_.memorise(in_.take<std::uint32_t>());
-        return true;
-      case kBinGet:
-        stack_.recall(in_.take<std::uint8_t>());
-        return true;
-      case kLongBinGet:
-        stack_.recall(in_.take<std::uint32_t>());
-        return true;
-      default:
-        return false;
-    }
+  static constexpr void add_atoms(Operations& ops) {
+    ops[kNone] = [](PickleReader& r) { r.stack_.push(Object()); };
+    ops[kNewTrue] = [](PickleReader& r) { r.stack_.push(ObjectAccess::make(true)); };
+    ops[kNewFalse] = [](PickleReader& r) { r.stack_.push(ObjectAccess::make(false)); };
+    ops[kBinInt] = [](PickleReader& r) {
+      r.stack_.push(ObjectAccess::make(std::int64_t{r.in_.take<std::int32_t>()}));
+    };
+    ops[kBinInt1] = [](PickleReader& r) {
+      r.stack_.push(ObjectAccess::make(std::int64_t{r.in_.take<std::uint8_t>()}));
+    };
+    ops[kBinInt2] = [](PickleReader& r) {
+      r.stack_.push(ObjectAccess::make(std::int64_t{r.in_.take<std::uint16_t>()}));
+    };
+    ops[kLong1] = [](PickleReader& r) { r.push_long(r.in_.take(r.in_.take<std::uint8_t>())); };
+    ops[kLong4] = [](PickleReader& r) { r.push_long(r.in_.take(r.in_.take<std::uint32_t>())); };
+    ops[kBinFloat] = [](PickleReader& r) {
+      r.stack_.push(ObjectAccess::make(
+          std::bit_cast<double>(__builtin_bswap64(r.in_.take<std::uint64_t>()))));
+    };
+    ops[kShortBinUnicode] = [](PickleReader& r) {
+      r.push_text(r.in_.take(r.in_.take<std::uint8_t>()));
+    };
+    ops[kBinUnicode] = [](PickleReader& r) {
+      r.push_text(r.in_.take(r.in_.take<std::uint32_t>()));
+    };
+    ops[kBinUnicode8] = [](PickleReader& r) {
+      r.push_text(r.in_.take(r.in_.take<std::uint64_t>()));
+    };
+    ops[kShortBinBytes] = [](PickleReader& r) {
+      r.push_bytes(r.in_.take(r.in_.take<std::uint8_t>()));
+    };
+    ops[kBinBytes] = [](PickleReader& r) { r.push_bytes(r.in_.take(r.in_.take<std::uint32_t>())); };
+    ops[kBinBytes8] = [](PickleReader& r) {
+      r.push_bytes(r.in_.take(r.in_.take<std::uint64_t>()));
+    };
+    ops[kByteArray8] = [](PickleReader& r) {
+      r.push_bytes(r.in_.take(r.in_.take<std::uint64_t>()));
+    };
   }
 
-  bool read_container(std::uint8_t op) {
-    switch (op) {
-      case kMark:
-        stack_.mark();
-        return true;
-      case kEmptyList:
-        stack_.push(ObjectAccess::make(Object::List()), {.depth = 1});
-        return true;
-      case kEmptyTuple:
-        stack_.push(ObjectAccess::make(Object::Tuple()), {.depth = 1});
-        return true;
-      case kEmptyDict:
-        stack_.push(ObjectAccess::make(Object::Dict()), {.depth = 1});
-        return true;
-      case kEmptySet:
-        stack_.push(ObjectAccess::make(Object::Set()), {.depth = 1});
-        return true;
-      case kAppend:
-        append(stack_.last(1));
-        return true;
-      case kAppends:
-        append(stack_.pop_mark());
-        return true;
-      case kTuple1:
-      case kTuple2:
-      case kTuple3:
-        make_tuple(stack_.last(op - kTuple1 + std::size_t{1}));
-        return true;
-      case kTuple:
-        make_tuple(stack_.pop_mark());
-        return true;
-      case kSetItem:
-        set_items(stack_.last(2));
-        return true;
-      case kSetItems:
-        set_items(stack_.pop_mark());
-        return true;
-      case kAddItems:
-        add_items(stack_.pop_mark());
-        return true;
-      case kFrozenSet:
-        make_frozenset(stack_.pop_mark());
-        return true;
-      default:
-        return false;
-    }
+  static constexpr void add_memo(Operations& ops) {
+    ops[kMemoize] = [](PickleReader& r) { r.stack_.memorise(); };
+    ops[kBinPut] = [](PickleReader& r) { r.stack_.memorise(r.in_.take<std::uint8_t>()); };
+    ops[kLongBinPut] = [](PickleReader& r) { r.stack_.memorise(r.in_.take<std::uint32_t>()); };
+    ops[kBinGet] = [](PickleReader& r) { r.stack_.recall(r.in_.take<std::uint8_t>()); };
+    ops[kLongBinGet] = [](PickleReader& r) { r.stack_.recall(r.in_.take<std::uint32_t>()); };
+  }
+
+  static constexpr void add_containers(Operations& ops) {
+    ops[kMark] = [](PickleReader& r) { r.stack_.mark(); };
+    ops[kEmptyList] = [](PickleReader& r) {
+      r.stack_.push(ObjectAccess::make(Object::List()), {.depth = 1});
+    };
+    ops[kEmptyTuple] = [](PickleReader& r) {
+      r.stack_.push(ObjectAccess::make(Object::Tuple()), {.depth = 1});
+    };
+    ops[kEmptyDict] = [](PickleReader& r) {
+      r.stack_.push(ObjectAccess::make(Object::Dict()), {.depth = 1});
+    };
+    ops[kEmptySet] = [](PickleReader& r) {
+      r.stack_.push(ObjectAccess::make(Object::Set()), {.depth = 1});
+    };
+    ops[kAppend] = [](PickleReader& r) { r.append(r.stack_.last(1)); };
+    ops[kAppends] = [](PickleReader& r) { r.append(r.stack_.pop_mark()); };
+    ops[kTuple1] = [](PickleReader& r) { r.make_tuple(r.stack_.last(1)); };
+    ops[kTuple2] = [](PickleReader& r) { r.make_tuple(r.stack_.last(2)); };
+    ops[kTuple3] = [](PickleReader& r) { r.make_tuple(r.stack_.last(3)); };
+    ops[kTuple] = [](PickleReader& r) { r.make_tuple(r.stack_.pop_mark()); };
+    ops[kSetItem] = [](PickleReader& r) { r.set_items(r.stack_.last(2)); };
+    ops[kSetItems] = [](PickleReader& r) { r.set_items(r.stack_.pop_mark()); };
+    ops[kAddItems] = [](PickleReader& r) { r.add_items(r.stack_.pop_mark()); };
+    ops[kFrozenSet] = [](PickleReader& r) { r.make_frozenset(r.stack_.pop_mark()); };
   }
 
   void read_rest(std::uint8_t op) {
@@ -213,6 +163,11 @@ class PickleReader {
   }
 
   void push_text(std::string_view text) {
+    if (text.size() <= ObjectAccess::kShortMax) {
+      ObjectAccess::ShortWords words;
+      if (in_.read_short(text, words) && words.is_ascii())
+        return stack_.push(ObjectAccess::make_short(ObjectKind::kStr, words, text.size()));
+    }
     if (const std::size_t bad = find_invalid(text); bad != text.size())
       in_.fail(fmt::format("a str is not UTF-8 from its byte {} on", bad));
     stack_.push_text(ObjectAccess::make_text(text), text.size());
@@ -337,6 +292,25 @@ class PickleReader {
   PickleInput in_;
   PickleStack stack_;
 };
+
+// Behind the class, which has to be complete for its table.
+Object PickleReader::read() {
+  if (in_.take<std::uint8_t>() != kProto)
+    in_.fail("it does not begin as one of protocol 2 or later does");
+  read_protocol();
+  static constexpr Operations kOperations = operations();
+  for (;;) {
+    const auto op = in_.take<std::uint8_t>();
+    if (op == kStop) break;
+    if (const Operation operation = kOperations[op]; operation != nullptr)
+      operation(*this);
+    else
+      read_rest(op);
+  }
+  if (in_.remaining() != 0)
+    in_.fail(fmt::format("{} bytes follow behind its end", in_.remaining()));
+  return stack_.result();
+}
 
 }  // namespace
 }  // namespace multiprocessing::wire

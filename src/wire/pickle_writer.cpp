@@ -33,21 +33,19 @@ class KeyMemo {
  public:
   /// The number of the key, or a new one for it, which the caller memorises.
   std::pair<std::uint32_t, bool> find_or_add(std::string_view key) noexcept {
-    char bytes[16] = {};
-    std::memcpy(bytes, key.data(), key.size());
-    bytes[15] = static_cast<char>(key.size() + 1);
-    std::uint64_t words[2];
-    std::memcpy(words, bytes, sizeof words);
-    Entry& entry = entries_[((words[0] ^ (words[1] >> 7)) * 0x9e3779b97f4a7c15U) >> (64 - kBits)];
-    if (entry.words[0] == words[0] && entry.words[1] == words[1]) return {entry.number, true};
-    entry = {{words[0], words[1]}, next_};
+    auto [low, high] = ObjectAccess::short_words(key);
+    high |= (key.size() + 1) << 56;
+    Entry& entry = entries_[((low ^ (high >> 7)) * 0x9e3779b97f4a7c15U) >> (64 - kBits)];
+    if (entry.low == low && entry.high == high) return {entry.number, true};
+    entry = {low, high, next_};
     return {next_++, false};
   }
 
  private:
   static constexpr int kBits = 6;
   struct Entry {
-    std::uint64_t words[2] = {};  // zero: no key, whose length is never zero here
+    std::uint64_t low = 0;
+    std::uint64_t high = 0;  // with the length + 1; zero: no key
     std::uint32_t number = 0;
   };
   std::array<Entry, std::size_t{1} << kBits> entries_{};
@@ -129,7 +127,7 @@ class PickleWriter {
 
   // There is room for it.
   void write_short_str(std::string_view text) {
-    if (!ObjectAccess::is_ascii(text)) check_text(text);
+    if (!ObjectAccess::short_words(text).is_ascii()) check_text(text);
     put(kShortBinUnicode);
     put(static_cast<std::uint8_t>(text.size()));
     std::memcpy(at_, text.data(), ObjectAccess::kShortMax);

@@ -46,11 +46,29 @@ class ObjectAccess {
   static std::string_view short_text(const Object& o) noexcept {
     return {o.bits_.data, o.bits_.length};
   }
-  /// Of such a text.
-  static bool is_ascii(std::string_view short_text) noexcept {
-    std::uint64_t words[2] = {};
-    std::memcpy(words, short_text.data(), kShortMax);
-    return ((words[0] | words[1]) & 0x8080808080808080U) == 0;
+  /// Such a text in two numbers, the second of which has its upper 16 bits free. Not by way of an
+  /// array: the processor would wait for it.
+  struct ShortWords {
+    std::uint64_t low = 0;
+    std::uint64_t high = 0;
+    [[nodiscard]] bool is_ascii() const noexcept {
+      return ((low | high) & 0x8080808080808080U) == 0;
+    }
+  };
+  static ShortWords short_words(std::string_view short_text) noexcept {
+    ShortWords words;
+    std::memcpy(&words.low, short_text.data(), sizeof words.low);
+    std::memcpy(&words.high, short_text.data() + kShortMax - sizeof words.high, sizeof words.high);
+    words.high >>= 8 * (2 * sizeof words.high - kShortMax);
+    return words;
+  }
+  static Object make_short(ObjectKind kind, ShortWords words, std::size_t size) noexcept {
+    Object::Bits bits;
+    bits.kind = kind;
+    bits.length = static_cast<std::uint8_t>(size);
+    std::memcpy(bits.data, &words.low, sizeof words.low);
+    std::memcpy(bits.data + sizeof words.low, &words.high, kShortMax - sizeof words.low);
+    return Object(bits);
   }
 
   /// The characters of a str, the bytes of bytes; valid as long as `o` is not changed.

@@ -2,6 +2,7 @@
 // What an Object holds when it is a tuple, a dict or a set, and how an Object is iterated.
 #pragma once
 #include <multiprocessing/detail/object_class.hpp>
+#include <multiprocessing/detail/object_pool.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -17,6 +18,9 @@ class ObjectTuple : public std::vector<Object> {
  public:
   using std::vector<Object>::vector;
 };
+
+/// A vector that is short as a rule.
+template <class T> using PooledVector = std::vector<T, PoolAllocator<T>>;
 
 /// What it took to find places for keys: for who takes them from strangers.
 struct HashCost {
@@ -35,7 +39,7 @@ class HashIndex {
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
 
   /// The hash for each position; kHole where nothing is.
-  [[nodiscard]] const std::vector<std::size_t>& hashes() const noexcept { return hashes_; }
+  [[nodiscard]] const PooledVector<std::size_t>& hashes() const noexcept { return hashes_; }
 
   /// The position with this hash for which `same(position)` holds, or kNowhere. Adds to `cost`.
   template <class Same>
@@ -55,7 +59,7 @@ class HashIndex {
   void rebuild(std::size_t slots);
   void fill_slot(std::size_t position) noexcept;
 
-  std::vector<std::size_t> hashes_;
+  PooledVector<std::size_t> hashes_;
   // Open addressing, a power of two of them: position + 1, or 0 for a free slot. None at all while
   // there are few positions, which are then searched one by one.
   std::vector<std::uint32_t> slots_;
@@ -145,7 +149,7 @@ class ObjectDict {
   Object& insert_or_assign(Object key, Object value, HashCost& cost);
 
   HashIndex index_;
-  std::vector<value_type> items_;  // by position; None: None in a hole
+  PooledVector<value_type> items_;  // by position; None: None in a hole
 };
 
 /// Python's set, in the order of insertion.
@@ -177,7 +181,7 @@ class ObjectSet {
   bool insert(Object value, HashCost& cost);
 
   HashIndex index_;
-  std::vector<Object> items_;  // by position; None in a hole
+  PooledVector<Object> items_;  // by position; None in a hole
 };
 
 /// Python's frozenset: a set of another type.
