@@ -5,18 +5,27 @@
 
 #include <atomic>
 #include <cerrno>
+#include <mutex>
 #include <system_error>
 
 namespace multiprocessing::test {
 namespace {
 std::atomic<int> g_count{0};
 void on_signal(int) { g_count.fetch_add(1, std::memory_order_relaxed); }
+
+// The action is the process's: it stays until the last storm is over.
+std::mutex g_mutex;
+int g_storms = 0;
+struct sigaction g_before {};
 }  // namespace
 
 SignalStorm::SignalStorm() {
-  struct sigaction action {};
-  action.sa_handler = on_signal;
-  ::sigaction(SIGUSR2, &action, &before_);
+  {
+    const std::lock_guard guard(g_mutex);
+    struct sigaction action {};
+    action.sa_handler = on_signal;
+    if (g_storms++ == 0) ::sigaction(SIGUSR2, &action, &g_before);
+  }
   sigevent event{};
   event.sigev_notify = SIGEV_THREAD_ID;
   event.sigev_signo = SIGUSR2;
@@ -29,9 +38,11 @@ SignalStorm::SignalStorm() {
 
 SignalStorm::~SignalStorm() {
   ::timer_delete(timer_);
+  const std::lock_guard guard(g_mutex);
+  if (--g_storms != 0) return;
   // Discards one that is still pending: the action before may be to end the process.
   ::signal(SIGUSR2, SIG_IGN);
-  ::sigaction(SIGUSR2, &before_, nullptr);
+  ::sigaction(SIGUSR2, &g_before, nullptr);
 }
 
 int SignalStorm::count() noexcept { return g_count.load(std::memory_order_relaxed); }

@@ -7,7 +7,8 @@
 namespace multiprocessing::test {
 
 /// While it lives, the thread that made it gets SIGUSR2 every 200 microseconds; the handler does
-/// nothing and does not restart system calls, so every blocking one sees EINTR.
+/// nothing and does not restart system calls, so every blocking one sees EINTR. Several threads may
+/// have one.
 class SignalStorm {
  public:
   SignalStorm();
@@ -20,7 +21,6 @@ class SignalStorm {
 
  private:
   timer_t timer_{};
-  struct sigaction before_ {};
 };
 
 }  // namespace multiprocessing::test
