@@ -78,8 +78,10 @@ int main(int argc, char** argv) {
                {"1,000 dicts of five", "records", records()},
                {"10,000 numbers", "numbers", numbers()}};
   for (const auto& [name, python, value] : cases) {
-    const auto peer = [python = std::string(python)](const std::string& call) {
-      return [=] { return bench::from_python("cpython.py", "pickler " + python + " " + call); };
+    const auto peer = [python = std::string(python)](const char* call) {
+      std::string arguments = "pickler ";
+      arguments.append(python).append(" ").append(call);
+      return [arguments] { return bench::from_python("cpython.py", arguments); };
     };
     table.add_case(std::string("encode ") + name,
                    {{"encode_pickle", [&value = value] { return encode(value); }},
