@@ -272,6 +272,8 @@ TEST_F(FifoTest, PythonWritesAndReads) {
   FifoReader reader = fifo.reader();
   EXPECT_EQ(reader.readline(), "from Python\n");
   EXPECT_EQ(reader.read(), "and more");
+  // Only Python is to be found reading, which it begins when there is a writer.
+  reader.close();
   fifo.writer().write("to Python\n");
   EXPECT_EQ(peer.receive(), "to Python\n");
   EXPECT_EQ(peer.finish(), 0);
