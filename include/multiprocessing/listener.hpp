@@ -86,11 +86,11 @@ class Listener {
   /// processes of the same user (and root) are accepted. With a key, who connects has to know it.
   /// THROWS: std::system_error: EADDRINUSE if somebody listens there (the file of a Unix socket at
   /// which nobody does is replaced); ENAMETOOLONG for a path of more than 107 bytes.
-  explicit Listener(const Address& address = {}, AuthKey authkey = {});
+  explicit Listener(const Address& address = {}, const AuthKey& authkey = {});
   template <class Options = ListenerOptions>
   requires std::same_as<Options, ListenerOptions>
-  explicit Listener(Options options, const Address& address = {}, AuthKey authkey = {})
-      : Listener(std::in_place, std::move(options), address, std::move(authkey)) {}
+  explicit Listener(Options options, const Address& address = {}, const AuthKey& authkey = {})
+      : Listener(std::in_place, std::move(options), address, authkey) {}
 
   /// Waits for the next connection, and goes through the handshake if there is a key: for
   /// `handshake_timeout` at most, beyond `timeout` if need be, so that a silent peer does not keep
@@ -120,14 +120,16 @@ class Listener {
 
  private:
   friend class detail::ListenerCore;
-  Listener(std::in_place_t, ListenerOptions options, const Address& address, AuthKey authkey);
+  Listener(std::in_place_t, ListenerOptions options, const Address& address,
+           const AuthKey& authkey);
   explicit Listener(std::shared_ptr<detail::ListenerCore> core) noexcept : core_(std::move(core)) {}
 
   std::shared_ptr<detail::ListenerCore> core_;  // null: moved from
 };
 
 namespace detail {
-[[nodiscard]] Connection connect(ClientOptions options, const Address& address, AuthKey authkey);
+[[nodiscard]] Connection connect(ClientOptions options, const Address& address,
+                                 const AuthKey& authkey);
 
 template <> struct Traveller<Listener> {
   static void encode(Encoder& encoder, const Listener& listener);
@@ -139,13 +141,14 @@ template <> struct Traveller<Listener> {
 /// THROWS: std::system_error (ECONNREFUSED, ENOENT for a path where nothing is…); TimeoutError;
 /// AuthenticationError if one side does not know the key; EOFError if the other hangs up during the
 /// handshake; ValueError if no address is given. Python: `multiprocessing.connection.Client`.
-[[nodiscard]] inline Connection Client(const Address& address, AuthKey authkey = {}) {
-  return detail::connect({}, address, std::move(authkey));
+[[nodiscard]] inline Connection Client(const Address& address, const AuthKey& authkey = {}) {
+  return detail::connect({}, address, authkey);
 }
 template <class Options = ClientOptions>
 requires std::same_as<Options, ClientOptions>
-[[nodiscard]] Connection Client(Options options, const Address& address, AuthKey authkey = {}) {
-  return detail::connect(std::move(options), address, std::move(authkey));
+[[nodiscard]] Connection Client(Options options, const Address& address,
+                                const AuthKey& authkey = {}) {
+  return detail::connect(std::move(options), address, authkey);
 }
 
 /// Half of the handshake: asks the other side, which runs answer_challenge, to prove that it knows

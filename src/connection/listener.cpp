@@ -19,8 +19,8 @@ namespace multiprocessing {
 using detail::ListenerCore;
 
 Listener::Listener(std::in_place_t, ListenerOptions options, const Address& address,
-                   AuthKey authkey) {
-  if (authkey) options.authkey = std::move(authkey);
+                   const AuthKey& authkey) {
+  if (authkey) options.authkey = authkey;
   if (options.backlog < 0) {
     throw ValueError(fmt::format("Listener: a backlog of {} is below zero", options.backlog));
   }
@@ -28,8 +28,8 @@ Listener::Listener(std::in_place_t, ListenerOptions options, const Address& addr
                                          std::move(options));
 }
 
-Listener::Listener(const Address& address, AuthKey authkey)
-    : Listener(std::in_place, {}, address, std::move(authkey)) {}
+Listener::Listener(const Address& address, const AuthKey& authkey)
+    : Listener(std::in_place, {}, address, authkey) {}
 
 Connection Listener::accept(Timeout timeout) {
   // A copy: another thread may let go of the last handle meanwhile.
@@ -81,9 +81,9 @@ void authenticate(int fd, const connection::Secret& secret, const os::Deadline& 
 
 }  // namespace
 
-Connection connect(ClientOptions options, const Address& address, AuthKey authkey) {
+Connection connect(ClientOptions options, const Address& address, const AuthKey& authkey) {
   if (address.empty()) throw ValueError("Client: there is no address to connect to");
-  if (authkey) options.authkey = std::move(authkey);
+  if (authkey) options.authkey = authkey;
   const os::Deadline deadline = os::Deadline::after(options.timeout);
   const std::string whom = fmt::format("Client {}", address);
   try {
