@@ -20,6 +20,7 @@ using mp::test::refusal;
 using mp::test::repeated;
 using mp::test::unpickled;
 using namespace std::string_literals;
+using namespace std::string_view_literals;
 
 namespace {
 
@@ -286,10 +287,9 @@ TEST(PickleRefusalTest, EveryCutAndEveryFlippedBitIsReadOrRefused) {
 }
 
 TEST(PickleRefusalTest, RandomProgramsAreReadOrRefused) {
-  constexpr std::string_view kOps(
+  constexpr std::string_view kOps =
       "(.N\x88\x89K\x01]ae)\x85\x86\x87t}su\x8f\x90\x91\x94h\x00h\x01q\x00"
-      "cbuiltins\nset\n\x93R\x8c\x01x",
-      51);
+      "cbuiltins\nset\n\x93R\x8c\x01x"sv;
   std::mt19937 random(20240607);
   for (int round = 0; round < 100000; ++round) {
     std::string body;
