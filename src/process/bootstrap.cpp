@@ -31,7 +31,7 @@ std::string current_name() {
 }
 
 // The end of a thread that is caught is no object: UBSan would mind the reference to it.
-__attribute__((no_sanitize("null"))) int run_target(Process& process) {
+__attribute__((no_sanitize("null"), noinline)) int run_target(Process& process) {
   const ExitScope scope;
   try {
     memory::require_adoption();

@@ -69,7 +69,8 @@ void run_spawned_child(int channel, memory::Serial parent) noexcept {
     message.adopt();
     detail::Decoder decoder = message.decoder();
     // Kept for good: the record is written to at the very end.
-    const auto* page = new memory::Handle(memory::adopt(decoder.take<memory::Offset>()));
+    static const auto* const page =
+        new memory::Handle(memory::adopt(decoder.take<memory::Offset>()));
     ExitRecord& record = record_in(*page, decoder.take<memory::Offset>());
     take_references(record, parent);
     run_described(decoder, record, parent, [](const Core&) { return true; });

@@ -103,9 +103,10 @@ Callee callee_of(int signal) {
 }
 
 // Nothing where the function returned or threw, the exit code where it called exit().
-// The end of a thread that is caught is no object: UBSan would mind the reference to it.
-__attribute__((no_sanitize("null"))) std::optional<int> run(detail::SignalFunction& function,
-                                                            int signal) {
+// The end of a thread that is caught is no object: UBSan would mind the reference to it, and
+// would where this is inlined.
+__attribute__((no_sanitize("null"), noinline)) std::optional<int> run(
+    detail::SignalFunction& function, int signal) {
   const ExitScope scope;
   try {
     function.call(signal);
@@ -149,7 +150,7 @@ void call_function_of(int signal) {
 void start_thread();
 
 // As above.
-__attribute__((no_sanitize("null"))) void call_functions(void*) {
+__attribute__((no_sanitize("null"), noinline)) void call_functions(void*) {
   caller_of = this_process();
   try {
     while (in_signal_call()) call_function_of(queue.take());
