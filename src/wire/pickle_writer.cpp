@@ -82,7 +82,7 @@ class PickleWriter {
       case ObjectKind::kStr:
         return write_str(o);
       case ObjectKind::kBytes:
-        return write_bytes(ObjectAccess::text(o));
+        return put_text({kShortBinBytes, kBinBytes, kBinBytes8}, ObjectAccess::text(o));
       default:
         return write_container(o, detail::deeper(depth, "send"));
     }
@@ -112,17 +112,7 @@ class PickleWriter {
     if (ObjectAccess::is_short(o)) return write_short_str(ObjectAccess::short_text(o));
     const std::string_view text = ObjectAccess::text(o);
     check_text(text);
-    if (text.size() <= kOneByteLength) {
-      put(kShortBinUnicode);
-      put(static_cast<std::uint8_t>(text.size()));
-    } else if (text.size() <= kFourByteLength) {
-      put(kBinUnicode);
-      put_number(static_cast<std::uint32_t>(text.size()));
-    } else {
-      put(kBinUnicode8);
-      put_number(std::uint64_t{text.size()});
-    }
-    put_text(text);
+    put_text({kShortBinUnicode, kBinUnicode, kBinUnicode8}, text);
   }
 
   // There is room for it.
@@ -132,20 +122,6 @@ class PickleWriter {
     put(static_cast<std::uint8_t>(text.size()));
     std::memcpy(at_, text.data(), ObjectAccess::kShortMax);
     at_ += text.size();
-  }
-
-  void write_bytes(std::string_view bytes) {
-    if (bytes.size() <= kOneByteLength) {
-      put(kShortBinBytes);
-      put(static_cast<std::uint8_t>(bytes.size()));
-    } else if (bytes.size() <= kFourByteLength) {
-      put(kBinBytes);
-      put_number(static_cast<std::uint32_t>(bytes.size()));
-    } else {
-      put(kBinBytes8);
-      put_number(std::uint64_t{bytes.size()});
-    }
-    put_text(bytes);
   }
 
   void write_container(const Object& o, int depth) {
@@ -234,7 +210,23 @@ class PickleWriter {
     at_ += sizeof value;
   }
 
-  void put_text(std::string_view text) {
+  // The same, by how many bytes the length takes.
+  struct TextOps {
+    PickleOp one;
+    PickleOp four;
+    PickleOp eight;
+  };
+  void put_text(const TextOps& ops, std::string_view text) {
+    if (text.size() <= kOneByteLength) {
+      put(ops.one);
+      put(static_cast<std::uint8_t>(text.size()));
+    } else if (text.size() <= kFourByteLength) {
+      put(ops.four);
+      put_number(static_cast<std::uint32_t>(text.size()));
+    } else {
+      put(ops.eight);
+      put_number(std::uint64_t{text.size()});
+    }
     make_room(text.size());
     if (!text.empty()) std::memcpy(at_, text.data(), text.size());
     at_ += text.size();
