@@ -5,9 +5,8 @@
 // Threads: may share an end; what a read takes, it takes whole.
 // Fork:    the child has the ends too. Close the copy that you do not use, or the reader never sees
 //          the end. A reader's child begins with what the parent had read and not handed out.
-// Death:   of the last writer is the end for the reader, that of the last reader BrokenPipeError
-// for
-//          writers. SIGPIPE is never raised.
+// Death:   of the last writer is the end for the reader, that of the last reader is for writers a
+//          BrokenPipeError. SIGPIPE is never raised.
 // Signals: never disturb a wait.
 #pragma once
 #include <multiprocessing/detail/message_traits.hpp>

@@ -2,9 +2,10 @@
 // Blocks of shared memory that have a name. Python's `multiprocessing.shared_memory`, and the
 // SharedMemoryManager of its `managers`.
 //
-//   mp::SharedMemory block(mp::create, 1 << 20);     mp::ShareableList list{1, "two", 3.0,
-//   nullptr}; mp::SharedMemory same(block.name());             mp::ShareableList
-//   equal(list.shm().name());
+//   mp::SharedMemory block(mp::create, 1 << 20);
+//   mp::SharedMemory same(block.name());
+//   mp::ShareableList list{1, "two", 3.0, nullptr};
+//   mp::ShareableList equal(list.shm().name());
 //
 // A block is a file below /dev/shm, as Python's are: either attaches what the other has made, by
 // its name. (Python before 3.13, or with track=True, takes what it attached for its own: when it

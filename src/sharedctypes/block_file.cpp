@@ -6,10 +6,10 @@
 #include <fmt/format.h>
 #include <sys/file.h>
 #include <sys/mman.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <bit>
 #include <cerrno>
 #include <memory>
 #include <multiprocessing/errors.hpp>
@@ -18,6 +18,7 @@
 #include <system_error>
 #include <utility>
 
+#include "os/random.hpp"
 #include "sharedctypes/block_guards.hpp"
 
 namespace multiprocessing::sharedctypes {
@@ -48,10 +49,8 @@ std::string checked_name(const std::string& given) {
 std::string path_of(std::string_view name) { return fmt::format("{}/{}", kFolder, name); }
 
 std::string made_up_name() {
-  std::uint32_t number = 0;
-  while (::getrandom(&number, sizeof number, 0) != sizeof number) {
-  }
-  return fmt::format("psm_{:08x}", number);
+  const auto number = os::random_bytes<sizeof(std::uint32_t)>();
+  return fmt::format("psm_{:08x}", std::bit_cast<std::uint32_t>(number));
 }
 
 std::byte* map(const os::Fd& fd, std::size_t size, std::string_view name) {
