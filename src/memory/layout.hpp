@@ -55,11 +55,12 @@ struct Control {
   std::atomic<std::uint32_t> high_slot;  ///< no slot from here on was ever taken
   std::atomic<std::uint32_t> sweep_requested;
   std::atomic<std::uint32_t> class_hint[kClasses];
-  os::FutexWord parking_lock;                ///< held by who uses Mapping::parking
-  std::atomic<std::uint32_t> parking_dirty;  ///< something in there has yet to be removed
-  std::atomic<Serial> first;                 ///< the process that the tree began with
-  os::FutexWord block_names_lock;            ///< held by who uses block_names
-  std::atomic<std::uint64_t> block_names;    ///< offset of the first, see block_names.hpp
+  os::FutexWord parking_lock;                     ///< held by who uses Mapping::parking
+  std::atomic<std::uint32_t> parking_dirty;       ///< something in there has yet to be removed
+  std::atomic<Serial> first;                      ///< the process that the tree began with
+  os::FutexWord block_names_lock;                 ///< held by who uses block_names
+  std::atomic<std::uint64_t> block_names;         ///< offset of the first, see block_names.hpp
+  std::atomic<std::uint64_t> block_names_intent;  ///< name of the entry that is being added to them
 };
 
 inline constexpr std::size_t kSlotsAt = 4096;

@@ -158,15 +158,16 @@ MappedFile attach_file(const std::string& given) {
   return {.name = std::move(name), .inode = status.st_ino, .base = base, .size = size};
 }
 
-bool unlink_file(const char* name, ino_t inode) noexcept {
-  const std::string path = path_of(name);
+bool is_named(const char* name, ino_t inode) noexcept {
   struct stat status {};
-  if (::lstat(path.c_str(), &status) != 0) return false;
-  if (status.st_ino != inode) {
-    errno = ENOENT;
-    return false;
-  }
-  return ::unlink(path.c_str()) == 0;
+  if (::lstat(path_of(name).c_str(), &status) != 0) return false;
+  if (status.st_ino == inode) return true;
+  errno = ENOENT;
+  return false;
+}
+
+bool unlink_file(const char* name, ino_t inode) noexcept {
+  return is_named(name, inode) && ::unlink(path_of(name).c_str()) == 0;
 }
 
 std::size_t remove_stale_files() {

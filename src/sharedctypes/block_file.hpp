@@ -42,6 +42,9 @@ struct FilePlan {
 /// THROWS: std::system_error (ENOENT…), ValueError if it has no bytes.
 [[nodiscard]] MappedFile attach_file(const std::string& given);
 
+/// Whether the name is (still) this file's; if not, errno says why.
+[[nodiscard]] bool is_named(const char* name, ino_t inode) noexcept;
+
 /// Removes the name if it is still this file's; else false.  THROWS: nothing; errno says why not.
 [[nodiscard]] bool unlink_file(const char* name, ino_t inode) noexcept;
 

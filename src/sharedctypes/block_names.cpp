@@ -9,6 +9,7 @@
 
 #include "memory/arena.hpp"
 #include "memory/layout.hpp"
+#include "memory/reference_word.hpp"
 #include "os/log.hpp"
 #include "sharedctypes/block_file.hpp"
 #include "sync/lock_word.hpp"
@@ -31,7 +32,7 @@ std::atomic<void (*)()> prepare_end{nullptr};
 /// The entries, under the lock.
 class Entries {
  public:
-  Entries() : control_(memory::mapping().control()), guard_(acquired()) {}
+  Entries() : control_(memory::mapping().control()), guard_(acquired()) { settle(); }
 
   [[nodiscard]] Entry* first() const noexcept { return at(control_.block_names.load()); }
   [[nodiscard]] static Entry* next(const Entry& entry) noexcept { return at(entry.next); }
@@ -44,12 +45,12 @@ class Entries {
 
   [[nodiscard]] Entry& free_one() const {
     if (Entry* const entry = find(0)) return *entry;
+    if (Entry* const entry = find_left()) return *entry;
     auto* const made = ::new (memory::allocate(sizeof(Entry))) Entry{};
     made->next = control_.block_names.load();
-    // Whoever dies in between leaves an entry that nobody finds; the other way round, all would
-    // follow a block that is swept.
+    control_.block_names_intent.store(memory::name_of(made));
     memory::publish(made);
-    control_.block_names.store(memory::offset_of(made));
+    settle();
     return *made;
   }
 
@@ -63,6 +64,27 @@ class Entries {
   }
 
  private:
+  // Of a dead process, whose block others have unlinked.
+  [[nodiscard]] Entry* find_left() const noexcept {
+    for (Entry* entry = first(); entry != nullptr; entry = next(*entry)) {
+      if (!memory::dead(entry->creator) || is_named(entry->name, entry->inode.load())) continue;
+      entry->inode.store(0);
+      return entry;
+    }
+    return nullptr;
+  }
+
+  // Links the entry that is being added, if it is published. One that is not is its maker's, and
+  // swept when that one is dead.
+  void settle() const noexcept {
+    const std::uint64_t name = control_.block_names_intent.load();
+    if (name == 0) return;
+    auto* const made = memory::block_of<Entry>(name);
+    if (memory::names_live_block(name) && memory::owner(made) == memory::kShared)
+      control_.block_names.store(memory::offset_of(made));
+    control_.block_names_intent.store(0);
+  }
+
   [[nodiscard]] static Entry* at(memory::Offset offset) noexcept {
     return offset == 0 ? nullptr : memory::at_as<Entry>(offset);
   }

@@ -2,13 +2,14 @@
 // The names of the blocks that the processes of this tree have made: who removes them when nobody
 // unlinks them. Entries in the arena, changed under one lock.
 //
-// entry := creator inode manager name   inode 0: free
+// entry := creator inode manager name   inode 0: free; so is a dead creator's whose file is gone
 //
 // Death, at any instruction:
 //   with a name entered and not made: the inode tells that it is no block of this tree;
 //   with a block made: its entry is there, and whoever ends in order last removes it;
-//   in the lock: an entry is complete by one store, its inode's, so the next one finds all in
-//   order; of the whole tree: marks on the files are left (block_file.hpp), for remove_stale().
+//   in the lock: an entry is complete by one store, its inode's, and a new one is linked by the
+//   next holder if its maker has not got to it; of the whole tree: marks on the files are left
+//   (block_file.hpp), for remove_stale().
 #pragma once
 #include <sys/types.h>
 

@@ -16,6 +16,7 @@
 #include "child.hpp"
 #include "fresh_program.hpp"
 #include "long_form.hpp"
+#include "memory/arena.hpp"
 #include "random_killer.hpp"
 #include "step_killer.hpp"
 #include "watchdog.hpp"
@@ -153,6 +154,37 @@ TEST(BlockNamesTest, CleanupStaleLeavesWhatOthersMade) {
   ::unlink("/dev/shm/psm_mp_names_j");
 }
 
+// What the arena holds when the dead have been swept.
+std::size_t arena_blocks() {
+  mp::memory::note_death();
+  return mp::memory::usage().blocks;
+}
+
+void unlink_from_elsewhere(const std::string& name) {
+  ASSERT_EQ(::unlink(("/dev/shm/" + name).c_str()), 0);
+}
+
+TEST(BlockNamesTest, TakeNoMoreMemoryWhenOthersUnlinkWhatALivingProcessMakes) {
+  const auto make_some = [] {
+    for (int i = 0; i < 100; ++i) unlink_from_elsewhere(SharedMemory(mp::create, 1).name());
+  };
+  make_some();
+  const std::size_t before = arena_blocks();
+  make_some();
+  EXPECT_EQ(arena_blocks(), before);
+}
+
+TEST(BlockNamesTest, TakeNoMoreMemoryWhenOthersUnlinkWhatDeadProcessesMade) {
+  const auto make_one_elsewhere = [] {
+    ASSERT_EQ(mp::test::in_child([] { make("mp_names_m"); }), 0);
+    unlink_from_elsewhere("mp_names_m");
+  };
+  make_one_elsewhere();
+  const std::size_t before = arena_blocks();
+  for (int i = 0; i < 10; ++i) make_one_elsewhere();
+  EXPECT_EQ(arena_blocks(), before);
+}
+
 TEST(BlockNamesTest, WhoeverIsKilledAtAnyInstructionOfMakingOneLeavesWhatCleanupStaleRemoves) {
   const mp::test::Watchdog watchdog{std::chrono::minutes(10)};
   SharedMemory(mp::create, 1).unlink();
@@ -165,6 +197,22 @@ TEST(BlockNamesTest, WhoeverIsKilledAtAnyInstructionOfMakingOneLeavesWhatCleanup
                                       EXPECT_EQ(SharedMemory("mp_names_k").size(), 10);
                                       own.unlink();
                                     }});
+}
+
+TEST(BlockNamesTest, WhoeverIsKilledWhileTheListOfNamesGrowsLosesNoMemory) {
+  const mp::test::Watchdog watchdog{std::chrono::minutes(10)};
+  std::vector<SharedMemory> own;
+  own.emplace_back(mp::create, 1);
+  const std::size_t before = arena_blocks();
+  mp::test::kill_at_every_step({// Takes the entry that may be free, so that the next one is new.
+                                .arrange = [&] { own.emplace_back(mp::create, 1); },
+                                .act = [] { make("mp_names_n"); },
+                                .check =
+                                    [&] {
+                                      SharedMemory::cleanup_stale();
+                                      EXPECT_LE(arena_blocks(), before + own.size());
+                                    }});
+  for (SharedMemory& block : own) block.unlink();
 }
 
 TEST(BlockNamesTest, ManyProcessesThatAreKilledInTheMidstLeaveNothing) {
