@@ -5,7 +5,10 @@
 
 namespace multiprocessing::sync {
 namespace {
-constexpr std::int64_t kPollNs = 50'000'000;  // what a wake-up lost to a kill can cost
+// What a wake-up lost to a kill can cost. Of several sleepers, each looks in turn, so that many of
+// them cost no more than one does.
+constexpr std::int64_t kPollNs = 50'000'000;
+constexpr std::uint32_t kTurns = 10;
 }  // namespace
 
 // The sequentially consistent exchange pairs with the waker's: either the waker sees this sleeper,
@@ -24,7 +27,8 @@ std::uint32_t Gate::enter() noexcept {
 
 // True: a waker ended the sleep, and has taken this sleeper off the count.
 bool Gate::sleep(std::uint32_t ticket, const os::Deadline& deadline) noexcept {
-  const std::int64_t until = std::min(deadline.at_ns(), os::now_ns() + kPollNs);
+  const std::int64_t turns = std::min(sleepers(ticket), kTurns);
+  const std::int64_t until = std::min(deadline.at_ns(), os::now_ns() + turns * kPollNs);
   return os::futex_wait(word_, ticket, until);
 }
 

@@ -6,7 +6,7 @@
 //
 // Death: a killed sleeper leaves the count too high, which costs the next wake one system call and
 // is then repaired. A killed waker, or a sleeper killed after it was woken, costs the other
-// sleepers one poll interval.
+// sleepers a poll interval: 50 ms until the first one looks, half a second until all have.
 #pragma once
 #include <cstdint>
 
