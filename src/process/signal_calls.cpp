@@ -55,6 +55,7 @@ Table& table() {
 }
 
 constinit os::FutexWord outstanding{0};         // signals whose function has not returned
+constinit os::FutexWord begun_in{0};            // fork generation + 1 of the thread's process
 constinit std::atomic<std::uint32_t> ended{0};  // fork generation + 1: no further call
 constinit std::atomic<bool> functions_were_set{false};
 thread_local std::uint32_t caller_of = 0;  // fork generation + 1 in the thread that calls
@@ -152,6 +153,8 @@ void start_thread();
 // As above.
 __attribute__((no_sanitize("null"), noinline)) void call_functions(void*) {
   caller_of = this_process();
+  begun_in.store(this_process(), std::memory_order_release);
+  os::futex_wake(begun_in);
   try {
     while (in_signal_call()) call_function_of(queue.take());
     // The function forked, and has returned in the child: this was the last of the program's
@@ -168,6 +171,14 @@ __attribute__((no_sanitize("null"), noinline)) void call_functions(void*) {
 void start_thread() {
   static os::ThreadStart start{"mp signals", call_functions, nullptr};
   os::start_library_thread(start);
+}
+
+// A fork that finds the thread half made would leave what makes it locked in the child: that of
+// the C library is mended there, a sanitizer's is not.
+void await_thread() noexcept {
+  for (std::uint32_t seen = begun_in.load(std::memory_order_acquire); seen != this_process();
+       seen = begun_in.load(std::memory_order_acquire))
+    os::futex_wait(begun_in, seen, os::Deadline::never().at_ns());
 }
 
 // ---- fork
@@ -249,6 +260,7 @@ void receive_signal(int signal, std::shared_ptr<detail::SignalFunction> function
   if (!all.thread_runs) {
     start_thread();
     all.thread_runs = true;
+    await_thread();
   }
   std::swap(all.callees[index(signal)], callee);
   uses[index(signal)].store(Use::kCalled, std::memory_order_release);
