@@ -101,7 +101,7 @@ inline pid_t parent_of(pid_t child) {
 
 class ProcessTest : public testing::Test {
  private:
-  Watchdog watchdog_{std::chrono::seconds(long_form() ? 1000 : 50)};
+  Watchdog watchdog_{std::chrono::seconds(long_form() ? 1000 : 200)};
 };
 
 }  // namespace multiprocessing::test
