@@ -177,6 +177,7 @@ TEST_F(ProcessOrphan, LivesOnWhenTheMainThreadOfItsParentEnds) {
   SharedWord pid;
   Child parent([&]() -> int {
     std::thread([&] {
+      while (pid == 0) std::this_thread::yield();
       std::this_thread::sleep_for(300ms);
       ::kill(::getpid(), SIGKILL);
     }).detach();
