@@ -6,7 +6,9 @@
 #include <boost/archive/binary_oarchive.hpp>
 #include <boost/serialization/string.hpp>
 #include <boost/serialization/vector.hpp>
+#include <cstring>
 #include <multiprocessing/detail/message.hpp>
+#include <span>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -47,6 +49,21 @@ template <> Aggregate sample() {
   return {"thirty-two characters of a string", std::vector<double>(16, 1.5)};
 }
 
+// What lies in memory as it is sent is given to the channel from there, by queues and pipes alike,
+// and read from where the channel has it; a copy stands for the channel's.
+template <class T> void ours_as_it_lies(benchmark::State& state) {
+  static_assert(mp::detail::kItsOwnMessage<T>);
+  const T value = sample<T>();
+  alignas(16) std::byte message[sizeof(T)];
+  for (auto _ : state) {
+    std::memcpy(message, &value, sizeof(T));
+    benchmark::DoNotOptimize(message);
+    mp::detail::Decoder decoder{std::span<const std::byte>(message)};
+    T back = mp::detail::decode<T>(decoder);
+    benchmark::DoNotOptimize(back);
+  }
+}
+
 template <class T> void ours(benchmark::State& state) {
   const T value = sample<T>();
   mp::detail::Encoder encoder;
@@ -80,10 +97,10 @@ template <class T> void stream_archive(benchmark::State& state) {
   }
 }
 
-BENCHMARK(ours<std::int64_t>);
+BENCHMARK(ours_as_it_lies<std::int64_t>);
 BENCHMARK(two_copies<std::int64_t>);
 BENCHMARK(stream_archive<std::int64_t>);
-BENCHMARK(ours<Colour>);
+BENCHMARK(ours_as_it_lies<Colour>);
 BENCHMARK(two_copies<Colour>);
 BENCHMARK(ours<std::string>);
 BENCHMARK(two_copies<std::string>);

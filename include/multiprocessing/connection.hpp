@@ -86,15 +86,20 @@ class Connection {
   template <class T> void send(const T& value) {
     using Sent = detail::message_type_t<const T&>;
     detail::check_message<Sent>();
-    detail::OutgoingEncoder encoder;
     if constexpr (detail::kHasObjectForm<Sent>) {
       if (pickles()) {
+        detail::OutgoingEncoder encoder;
         detail::encode_pickle_as<Sent>(*encoder, value);
         return send_message(kUntyped, *encoder);
       }
     }
-    detail::encode<Sent>(*encoder, value);
-    send_message(detail::fingerprint<Sent>(), *encoder);
+    if constexpr (detail::kItsOwnMessage<Sent> && std::is_same_v<Sent, T>) {
+      send_message(detail::fingerprint<Sent>(), std::as_bytes(std::span(&value, 1)));
+    } else {
+      detail::OutgoingEncoder encoder;
+      detail::encode<Sent>(*encoder, value);
+      send_message(detail::fingerprint<Sent>(), *encoder);
+    }
   }
 
   /// Waits for the next message. THROWS: EOFError at the end of the stream; TypeError that names
@@ -179,6 +184,7 @@ class Connection {
       : core_(std::move(core)) {}
   void set_pickles(bool on);
   void send_message(detail::Fingerprint type, const detail::Encoder& encoder);
+  void send_message(detail::Fingerprint type, std::span<const std::byte> bytes);
   detail::Incoming receive();
   void give_back(detail::Incoming&& message);
 

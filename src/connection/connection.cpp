@@ -123,6 +123,10 @@ void Connection::send_message(detail::Fingerprint type, const detail::Encoder& e
   ConnectionCore::of(*this).send(type, encoder.bytes(), encoder.handles(), encoder.descriptors());
 }
 
+void Connection::send_message(detail::Fingerprint type, std::span<const std::byte> bytes) {
+  ConnectionCore::of(*this).send(type, bytes, {}, {});
+}
+
 detail::Incoming Connection::receive() {
   detail::Incoming message = ConnectionCore::of(*this).receive("recv");
   understand(message);
@@ -147,7 +151,7 @@ void Connection::send_bytes(std::span<const std::byte> bytes, std::size_t offset
                     *size, offset, bytes.size()));
   }
   bytes = size ? bytes.subspan(offset, *size) : bytes.subspan(offset);
-  ConnectionCore::of(*this).send(0, bytes, {}, {});
+  send_message(kUntyped, bytes);
 }
 
 std::vector<std::byte> Connection::recv_bytes(std::optional<std::size_t> maxlength) {
