@@ -4,10 +4,13 @@
 cpython.py queue BYTES MESSAGES     thousand messages a second, one producer, one consumer
 cpython.py pipe BYTES MESSAGES      the same for Pipe, send and recv
 cpython.py roundtrip BYTES COUNT    microseconds of put, echo and get
+cpython.py listener COUNT [PATH]    microseconds of send_bytes and recv_bytes by a Client, to an echo
+                                    of its own or to the one at PATH
 cpython.py process COUNT METHOD     microseconds of start and join
 cpython.py pickler VALUE CALL       microseconds of pickle.dumps or pickle.loads
 """
 import multiprocessing as mp
+import multiprocessing.connection
 import pickle
 import sys
 import time
@@ -66,6 +69,35 @@ def roundtrip(size, count):
         back.get()
     elapsed = time.perf_counter() - begin
     p.join()
+    return elapsed / count * 1e6
+
+
+def echo_all(listener):
+    with listener.accept() as connection:
+        try:
+            while True:
+                connection.send_bytes(connection.recv_bytes())
+        except EOFError:
+            pass
+
+
+def listener(count):
+    own = None
+    if len(sys.argv) > 3:
+        address = sys.argv[3]
+    else:
+        own = mp.connection.Listener(family="AF_UNIX")
+        address = own.address
+        p = mp.Process(target=echo_all, args=(own,))
+        p.start()
+    with mp.connection.Client(address) as connection:
+        begin = time.perf_counter()
+        for _ in range(count):
+            connection.send_bytes(b"x" * 64)
+            connection.recv_bytes()
+        elapsed = time.perf_counter() - begin
+    if own is not None:
+        p.join()
     return elapsed / count * 1e6
 
 

@@ -154,8 +154,9 @@ class Connection {
   /// Waits for that.
   bool poll(Timeout timeout) const;
 
-  /// The descriptor; poll it if you like, but don't read from it. Of a Pipe's it is not readable
-  /// for a message that stayed behind after a TypeError: poll() knows of those.
+  /// The descriptor; poll it if you like, but don't read from it. It is not readable for a message
+  /// that stayed behind after a TypeError, or came together with one that was received before this
+  /// was called: poll() knows of those.
   [[nodiscard]] int fileno() const;
   /// Closes all copies of this end in this process, and in no other. Closing twice is fine.
   void close();

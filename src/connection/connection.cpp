@@ -45,18 +45,18 @@ Connection Traveller<Connection>::decode(Decoder& decoder) {
   const unsigned bits = decoder.take<std::uint8_t>();
   const bool readable = (bits & 4U) != 0;
   const bool writable = (bits & 8U) != 0;
-  Handle pipe = decoder.read_handle();
+  Handle shared = decoder.read_handle();
   os::Fd fd(decoder.read_descriptor());
   if ((bits & 3U) == static_cast<unsigned>(Way::kStream)) {
     connection::StreamOptions options;
     options.max_message_bytes = decoder.take<std::uint64_t>();
     options.pickle = decoder.take<std::uint8_t>() != 0;
-    return ConnectionCore::connection(
-        std::make_shared<connection::StreamEnd>(std::move(fd), options, readable, writable));
+    return ConnectionCore::connection(std::make_shared<connection::StreamEnd>(
+        std::move(fd), options, connection::ReadAhead(std::move(shared)), readable, writable));
   }
-  if (!pipe) throw ValueError("Connection: this is no message of a Connection");
+  if (!shared) throw ValueError("Connection: this is no message of a Connection");
   return ConnectionCore::connection(std::make_shared<connection::PipeEnd>(
-      std::move(fd), std::move(pipe), (bits & 16U) >> 4, readable, writable));
+      std::move(fd), std::move(shared), (bits & 16U) >> 4, readable, writable));
 }
 
 }  // namespace detail
@@ -116,7 +116,7 @@ Connection::Connection(int fd, bool readable, bool writable) {
     throw ValueError(fmt::format("Connection: descriptor {} is no stream socket", fd));
   }
   core_ = std::make_shared<connection::StreamEnd>(std::move(owned), connection::StreamOptions{},
-                                                  readable, writable);
+                                                  connection::ReadAhead(), readable, writable);
 }
 
 void Connection::send_message(detail::Fingerprint type, const detail::Encoder& encoder) {

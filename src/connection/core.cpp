@@ -115,13 +115,13 @@ bool ConnectionCore::ready(bool told) {
 bool ConnectionCore::poll(const os::Deadline& deadline) {
   const os::GuardedFd::Use fd = use("poll", For::kReading);
   if (has_pending()) return true;
-  bool told = false;
-  while (arrived(fd.fd(), told) == Arrived::kNothing) {
+  for (bool told = false;;) {
+    const bool soon = !deadline.passed() && begin_wait();
+    if (arrived(fd.fd(), told) != Arrived::kNothing) return true;
     pollfd entry{fd.fd(), POLLIN, 0};
-    if (os::poll_until(std::span(&entry, 1), deadline) == 0) return false;
-    told = true;
+    told = os::poll_until(std::span(&entry, 1), soon ? deadline.or_soon() : deadline) != 0;
+    if (!told && (!soon || deadline.passed())) return false;
   }
-  return true;
 }
 
 int ConnectionCore::fileno() {

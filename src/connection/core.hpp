@@ -42,6 +42,9 @@ class ConnectionCore {
   /// Whether receive() returns at once. `told`: the descriptor was found readable. If not, the
   /// descriptor will tell.
   [[nodiscard]] bool ready(bool told);
+  /// Somebody is about to sleep until the descriptor tells, and looks at ready() before. True: look
+  /// again soon, for the moment it may not tell of all.
+  [[nodiscard]] virtual bool begin_wait() { return false; }
 
   [[nodiscard]] int fileno();
   /// The same for somebody who will poll it without asking ready().

@@ -92,7 +92,8 @@ Connection connect(ClientOptions options, const Address& address, const AuthKey&
       authenticate(fd.get(), {options.authkey.bytes(), options.allow_md5}, deadline);
     }
     return ConnectionCore::connection(std::make_shared<connection::StreamEnd>(
-        std::move(fd), connection::StreamOptions{options.max_message_bytes, options.pickle}));
+        std::move(fd), connection::StreamOptions{options.max_message_bytes, options.pickle},
+        connection::ReadAhead::of_own_descriptor()));
   } catch (const EOFError& error) {
     throw EOFError(fmt::format("{}: {}", whom, error.what()));
   } catch (const AuthenticationError& error) {

@@ -127,7 +127,8 @@ Connection ListenerCore::accept(const os::Deadline& deadline) {
   }
   if (options_.authkey) authenticate(guest);
   return ConnectionCore::connection(std::make_shared<connection::StreamEnd>(
-      std::move(guest.fd), connection::StreamOptions{options_.max_message_bytes, options_.pickle}));
+      std::move(guest.fd), connection::StreamOptions{options_.max_message_bytes, options_.pickle},
+      connection::ReadAhead::of_own_descriptor()));
 }
 
 std::optional<Address> ListenerCore::last_accepted() {

@@ -60,9 +60,13 @@ void StreamEnd::send_on(int fd, const Outgoing& message) {
   }
 }
 
-void StreamEnd::receive_exactly(int fd, std::span<std::byte> into, std::uint64_t before,
+void StreamEnd::receive_exactly(Source& from, std::span<std::byte> into, std::uint64_t before,
                                 std::uint64_t total) {
-  const std::size_t got = os::receive_all(fd, into, os::Deadline::never());
+  const std::size_t here = std::min(from.front.size(), into.size());
+  std::copy_n(from.front.begin(), here, into.begin());
+  from.front = from.front.subspan(here);
+  const std::size_t got =
+      here + os::receive_all(from.fd, into.subspan(here), os::Deadline::never());
   if (got == into.size()) return;
   if (got == 0 && before == 0) throw EOFError("Connection: recv: the other side is closed");
   end_reading();
@@ -71,14 +75,14 @@ void StreamEnd::receive_exactly(int fd, std::span<std::byte> into, std::uint64_t
                                before + got, total));
 }
 
-std::uint64_t StreamEnd::receive_length(int fd) {
+std::uint64_t StreamEnd::receive_length(Source& from) {
   std::uint32_t length = 0;
-  receive_exactly(fd, std::as_writable_bytes(std::span(&length, 1)), 0, sizeof length);
+  receive_exactly(from, std::as_writable_bytes(std::span(&length, 1)), 0, sizeof length);
   length = ntohl(length);
   if (length <= kShortMax) return length;
   std::uint64_t longer = 0;
   if (length == kLong) {
-    receive_exactly(fd, std::as_writable_bytes(std::span(&longer, 1)), sizeof length,
+    receive_exactly(from, std::as_writable_bytes(std::span(&longer, 1)), sizeof length,
                     sizeof length + sizeof longer);
     longer = be64toh(longer);
   }
@@ -91,10 +95,10 @@ std::uint64_t StreamEnd::receive_length(int fd) {
   return longer;
 }
 
-void StreamEnd::receive_payload(int fd, std::uint64_t length, detail::Incoming& message) {
+void StreamEnd::receive_payload(Source& from, std::uint64_t length, detail::Incoming& message) {
   if (length <= detail::Incoming::kBufferBytes) {
     const std::span<std::byte> buffer = message.buffer().first(length);
-    if (length != 0) receive_exactly(fd, buffer, sizeof(std::uint32_t), length);
+    if (length != 0) receive_exactly(from, buffer, sizeof(std::uint32_t), length);
     message.bytes = buffer;
     return;
   }
@@ -103,14 +107,14 @@ void StreamEnd::receive_payload(int fd, std::uint64_t length, detail::Incoming& 
   while (whole.size() < length) {
     const std::size_t at = whole.size();
     whole.resize(at + std::min(kStep, length - at));
-    receive_exactly(fd, std::span(whole).subspan(at), at + sizeof(std::uint32_t), length);
+    receive_exactly(from, std::span(whole).subspan(at), at + sizeof(std::uint32_t), length);
   }
   message.assign(std::move(whole));
 }
 
-void StreamEnd::receive_on(int fd, detail::Incoming& message, std::optional<std::size_t> limit) {
-  const std::lock_guard turn(receiving_);
-  const std::uint64_t length = receive_length(fd);
+void StreamEnd::receive_frame(Source& from, detail::Incoming& message,
+                              std::optional<std::size_t> limit) {
+  const std::uint64_t length = receive_length(from);
   if (limit && length > *limit) refuse(length, *limit);
   if (length > options_.max_message_bytes) {
     end_reading();
@@ -119,7 +123,7 @@ void StreamEnd::receive_on(int fd, detail::Incoming& message, std::optional<std:
                                length, options_.max_message_bytes));
   }
   try {
-    receive_payload(fd, length, message);
+    receive_payload(from, length, message);
   } catch (const std::exception&) {
     // Nobody knows where the next frame begins.
     end_reading();
@@ -127,9 +131,25 @@ void StreamEnd::receive_on(int fd, detail::Incoming& message, std::optional<std:
   }
 }
 
+void StreamEnd::receive_on(int fd, detail::Incoming& message, std::optional<std::size_t> limit) {
+  const std::lock_guard guard(receiving_);
+  ReadAhead::Turn turn(ahead_);
+  if (turn.reads_ahead()) {
+    turn.received(os::receive_some(fd, turn.room(), os::Deadline::never()));
+    if (turn.bytes().empty()) throw EOFError("Connection: recv: the other side is closed");
+  }
+  Source from{fd, turn.bytes()};
+  receive_frame(from, message, limit);
+  turn.end(from.front);
+}
+
+detail::Arrived StreamEnd::arrived(int fd, bool told) {
+  return ahead_.empty() ? ConnectionCore::arrived(fd, told) : detail::Arrived::kMessage;
+}
+
 void StreamEnd::travel(detail::Encoder& encoder) {
   encoder.put(way_bits(Way::kStream, readable(), writable()));
-  encoder.write_handle({});
+  encoder.write_handle(ahead_.share());
   encoder.write_descriptor(fileno());
   encoder.put(options_.max_message_bytes);
   encoder.put(static_cast<std::uint8_t>(pickles()));

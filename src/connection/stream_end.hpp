@@ -12,6 +12,7 @@
 #include <multiprocessing/listener.hpp>
 
 #include "connection/core.hpp"
+#include "connection/read_ahead.hpp"
 
 namespace multiprocessing::connection {
 
@@ -22,8 +23,11 @@ struct StreamOptions {
 
 class StreamEnd final : public detail::ConnectionCore {
  public:
-  StreamEnd(os::Fd fd, StreamOptions options, bool may_read = true, bool may_write = true) noexcept
-      : ConnectionCore(std::move(fd), may_read, may_write), options_(options) {
+  StreamEnd(os::Fd fd, StreamOptions options, ReadAhead ahead, bool may_read = true,
+            bool may_write = true) noexcept
+      : ConnectionCore(std::move(fd), may_read, may_write),
+        options_(options),
+        ahead_(std::move(ahead)) {
     pickles(options.pickle);
   }
 
@@ -33,12 +37,23 @@ class StreamEnd final : public detail::ConnectionCore {
   void send_on(int fd, const Outgoing& message) override;
   void receive_on(int fd, detail::Incoming& message, std::optional<std::size_t> limit) override;
 
-  [[nodiscard]] std::uint64_t receive_length(int fd);
-  void receive_payload(int fd, std::uint64_t length, detail::Incoming& message);
-  void receive_exactly(int fd, std::span<std::byte> into, std::uint64_t before,
+  detail::Arrived arrived(int fd, bool told) override;
+  void watch(int) override { ahead_.share(); }
+  bool begin_wait() override { return ahead_.begin_wait(); }
+
+  // A frame's bytes: those at the front, then what comes out of the socket.
+  struct Source {
+    int fd;
+    std::span<const std::byte> front;
+  };
+  void receive_frame(Source& from, detail::Incoming& message, std::optional<std::size_t> limit);
+  [[nodiscard]] std::uint64_t receive_length(Source& from);
+  void receive_payload(Source& from, std::uint64_t length, detail::Incoming& message);
+  void receive_exactly(Source& from, std::span<std::byte> into, std::uint64_t before,
                        std::uint64_t total);
 
   const StreamOptions options_;
+  ReadAhead ahead_;
   os::ForkMutex sending_;    // held for one frame
   os::ForkMutex receiving_;  // held for one frame
 };

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 // A Connection in a message.
 //
-// connection := way:u8 pipe:handle end:fd options      way: Way, 4 readable, 8 writable, 16 end
+// connection := way:u8 shared:handle end:fd options    way: Way, 4 readable, 8 writable, 16 end
+// shared     := of a Pipe; of a stream, what was read ahead, if anybody may
 // options    := max_message_bytes:u64 pickle:u8        of a stream; a Pipe has none
 #pragma once
 #include <cstdint>

@@ -30,6 +30,13 @@ bool ready(const Waitable& object, bool told) {
   return ConnectionCore::of(*connection).ready(told);
 }
 
+// See ConnectionCore::begin_wait.
+bool begin_wait(const Waitable& object) {
+  const Connection* connection = object.connection();
+  return connection != nullptr && connection->readable() &&
+         ConnectionCore::of(*connection).begin_wait();
+}
+
 int descriptor_of(const Waitable& object) {
   const Connection* connection = object.connection();
   return connection == nullptr ? object.fileno() : ConnectionCore::of(*connection).fileno();
@@ -81,15 +88,21 @@ std::vector<std::size_t> wait_for_any(std::span<const Waitable> objects, Timeout
   check_limit(entries.size());
   std::vector<std::size_t> found;
   for (;;) {
+    bool soon = false;
+    if (!deadline.passed()) {
+      for (const Waitable& object : objects) soon |= begin_wait(object);
+    }
     std::vector<bool> here(objects.size());
     for (std::size_t i = 0; i < objects.size(); ++i) here[i] = ready(objects[i], false);
     const bool any = std::find(here.begin(), here.end(), true) != here.end();
-    const int told =
-        os::poll_until(entries, any ? os::Deadline::after(std::chrono::seconds(0)) : deadline);
+    const os::Deadline until = any    ? os::Deadline::after(std::chrono::seconds(0))
+                               : soon ? deadline.or_soon()
+                                      : deadline;
+    const int told = os::poll_until(entries, until);
     for (std::size_t i = 0; i < objects.size(); ++i) {
       if (here[i] || (entries[i].revents != 0 && ready(objects[i], true))) found.push_back(i);
     }
-    if (told == 0 || !found.empty()) return found;
+    if (!found.empty() || (told == 0 && (!soon || deadline.passed()))) return found;
   }
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // Monotonic time, and the moment at which a blocking call gives up.
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <multiprocessing/timeout.hpp>
 
@@ -23,6 +24,10 @@ class Deadline {
   [[nodiscard]] bool passed() const noexcept {
     return at_ns_ == 0 || (!is_never() && now_ns() >= at_ns_);
   }
+  /// This one, or a few milliseconds from now, whichever is first.
+  [[nodiscard]] Deadline or_soon() const noexcept {
+    return Deadline(std::min(at_ns_, now_ns() + kSoonNs));
+  }
   /// The moment in nanoseconds of now_ns(); the largest number for never().
   [[nodiscard]] std::int64_t at_ns() const noexcept { return at_ns_; }
   /// For poll(2): -1 for never, else milliseconds rounded up.
@@ -30,6 +35,7 @@ class Deadline {
 
  private:
   static constexpr std::int64_t kNever = INT64_MAX;
+  static constexpr std::int64_t kSoonNs = 5'000'000;
   explicit Deadline(std::int64_t at_ns) noexcept : at_ns_(at_ns) {}
   std::int64_t at_ns_;
 };

@@ -14,10 +14,12 @@ constexpr std::uint32_t kHeld = 1;
 constexpr std::uint32_t kAwaited = 2;  // held, and somebody sleeps
 
 std::atomic<std::uint32_t> generation{0};
+std::atomic<std::uint32_t> forks{0};
 
 // Counts from before main on; a fork before this is one from a program without threads.
 [[maybe_unused]] const int registered =
-    ::pthread_atfork(nullptr, nullptr, [] { generation.fetch_add(1, std::memory_order_relaxed); });
+    ::pthread_atfork([] { forks.fetch_add(1, std::memory_order_relaxed); }, nullptr,
+                     [] { generation.fetch_add(1, std::memory_order_relaxed); });
 
 std::uint32_t word_of(std::uint32_t state) noexcept { return fork_generation() << 2 | state; }
 
@@ -28,6 +30,8 @@ bool is_free(std::uint32_t word) noexcept {
 }  // namespace
 
 std::uint32_t fork_generation() noexcept { return generation.load(std::memory_order_relaxed); }
+
+std::uint32_t fork_count() noexcept { return forks.load(std::memory_order_relaxed); }
 
 void ForkMutex::lock() noexcept {
   std::uint32_t seen = word_.load(std::memory_order_relaxed);

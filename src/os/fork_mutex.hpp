@@ -13,6 +13,10 @@ namespace multiprocessing::os {
 /// How many forks lie between the first process of this program and this one.
 [[nodiscard]] std::uint32_t fork_generation() noexcept;
 
+/// Another number than before as soon as this process forks, and in the child: somebody else has
+/// what was made earlier.
+[[nodiscard]] std::uint32_t fork_count() noexcept;
+
 class ForkMutex {
  public:
   ForkMutex() = default;

@@ -3,6 +3,7 @@
 
 #include <sys/socket.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <system_error>
@@ -71,6 +72,19 @@ std::span<iovec> drop_sent(std::span<iovec> parts, std::size_t sent) {
     parts.front().iov_len -= sent;
   }
   return parts;
+}
+
+// Few bytes are sent sooner from one place than from several.
+constexpr std::size_t kGatheredMax = 512;
+
+// Puts the parts into `room`, if they are so few.
+bool gather(std::span<const iovec> parts, std::span<std::byte> room, std::size_t& bytes) noexcept {
+  for (const iovec& part : parts) {
+    if (part.iov_len > room.size() - bytes) return false;
+    if (part.iov_len != 0) std::memcpy(room.data() + bytes, part.iov_base, part.iov_len);
+    bytes += part.iov_len;
+  }
+  return true;
 }
 
 }  // namespace
@@ -153,11 +167,16 @@ bool hung_up(int fd) noexcept {
 }
 
 bool send_all(int fd, std::span<iovec> parts) {
+  std::array<std::byte, kGatheredMax> room;
+  iovec whole{room.data(), 0};
+  if (gather(parts, room, whole.iov_len)) parts = std::span(&whole, 1);
   for (parts = drop_sent(parts, 0); !parts.empty();) {
     msghdr header{};
     header.msg_iov = parts.data();
     header.msg_iovlen = parts.size();
-    const ssize_t sent = ::sendmsg(fd, &header, MSG_NOSIGNAL);
+    const ssize_t sent =
+        parts.size() == 1 ? ::send(fd, parts.front().iov_base, parts.front().iov_len, MSG_NOSIGNAL)
+                          : ::sendmsg(fd, &header, MSG_NOSIGNAL);
     if (sent >= 0) {
       parts = drop_sent(parts, static_cast<std::size_t>(sent));
       continue;
@@ -168,19 +187,23 @@ bool send_all(int fd, std::span<iovec> parts) {
   return true;
 }
 
+std::size_t receive_some(int fd, std::span<std::byte> buffer, const Deadline& deadline) {
+  for (;;) {
+    const int flags = deadline.is_never() ? 0 : MSG_DONTWAIT;
+    const ssize_t got = ::recv(fd, buffer.data(), buffer.size(), flags);
+    if (got >= 0) return static_cast<std::size_t>(got);
+    // Python tells of a reset too, but as of any other error: here it is an end.
+    if (errno == ECONNRESET) return 0;
+    if (!again(fd, POLLIN, deadline)) fail(errno, "Connection: cannot receive");
+  }
+}
+
 std::size_t receive_all(int fd, std::span<std::byte> buffer, const Deadline& deadline) {
   std::size_t done = 0;
   while (done < buffer.size()) {
-    const int flags = deadline.is_never() ? 0 : MSG_DONTWAIT;
-    const ssize_t got = ::recv(fd, buffer.data() + done, buffer.size() - done, flags);
+    const std::size_t got = receive_some(fd, buffer.subspan(done), deadline);
     if (got == 0) break;
-    if (got > 0) {
-      done += static_cast<std::size_t>(got);
-      continue;
-    }
-    // Python tells of a reset too, but as of any other error: here it is an end.
-    if (errno == ECONNRESET) break;
-    if (!again(fd, POLLIN, deadline)) fail(errno, "Connection: cannot receive");
+    done += got;
   }
   return done;
 }

@@ -60,6 +60,10 @@ std::optional<Packet> try_receive_packet(int fd, std::span<std::byte> buffer,
 /// Sends all of the parts, in pieces if need be; changes `parts`. False: nobody can receive it.
 bool send_all(int fd, std::span<iovec> parts);
 
+/// Reads what is there, or the next that comes; says how many bytes, 0 at the end of the stream. A
+/// deadline that passes is ETIMEDOUT.
+std::size_t receive_some(int fd, std::span<std::byte> buffer, const Deadline& deadline);
+
 /// Reads until the buffer is full, the stream ends or the deadline passes; says how many bytes
 /// came. A deadline that passes is ETIMEDOUT.
 std::size_t receive_all(int fd, std::span<std::byte> buffer, const Deadline& deadline);

@@ -17,6 +17,7 @@
 
 #include "child.hpp"
 #include "connection_test.hpp"
+#include "reading_ahead.hpp"
 #include "signal_storm.hpp"
 #include "watchdog.hpp"
 
@@ -28,13 +29,14 @@ using namespace std::string_view_literals;
 using test::bytes_of;
 using test::errno_of;
 
-// A Connection, and the other side as a bare socket.
-class Stream : public testing::Test {
+// A Connection, and the other side as a bare socket. The parameter: whether it may read ahead, as
+// what a Listener or a Client makes does, or not, as what is made of a descriptor.
+class Stream : public testing::TestWithParam<bool> {
  protected:
   Stream() {
     int ends[2];
     EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
-    connection = Connection(ends[0]);
+    connection = GetParam() ? test::reading_ahead(ends[0]) : Connection(ends[0]);
     raw = ends[1];
   }
   ~Stream() override { hang_up(); }
@@ -59,7 +61,7 @@ class Stream : public testing::Test {
   test::Watchdog watchdog{60s};
 };
 
-TEST_F(Stream, AMessageIsItsBigEndianLengthAndItself) {
+TEST_P(Stream, AMessageIsItsBigEndianLengthAndItself) {
   connection.send_bytes("hello");
   EXPECT_EQ(read(9), "\0\0\0\5hello"sv);
   connection.send_bytes("");
@@ -69,7 +71,7 @@ TEST_F(Stream, AMessageIsItsBigEndianLengthAndItself) {
   EXPECT_EQ(read(70'000), std::string(70'000, 'x'));
 }
 
-TEST_F(Stream, FramesAreReceivedHoweverTheyAreCut) {
+TEST_P(Stream, FramesAreReceivedHoweverTheyAreCut) {
   write("\0\0\0\3abc\0\0\0\0\0\0\0\2de"sv);
   EXPECT_EQ(connection.recv_bytes(), bytes_of("abc"));
   EXPECT_EQ(connection.recv_bytes(), bytes_of(""));
@@ -84,12 +86,12 @@ TEST_F(Stream, FramesAreReceivedHoweverTheyAreCut) {
   writer.join();
 }
 
-TEST_F(Stream, TheLongFormOfTheLengthIsReceived) {
+TEST_P(Stream, TheLongFormOfTheLengthIsReceived) {
   write("\xff\xff\xff\xff\0\0\0\0\0\0\0\3abc"sv);
   EXPECT_EQ(connection.recv_bytes(), bytes_of("abc"));
 }
 
-TEST_F(Stream, TheLongFormOfTheLengthIsSentFromTwoGibibytesOn) {
+TEST_P(Stream, TheLongFormOfTheLengthIsSentFromTwoGibibytesOn) {
   // Nobody writes to it, so it takes no memory.
   constexpr std::size_t kMost = 0x8000'0000;
   void* zeros =
@@ -113,7 +115,7 @@ TEST_F(Stream, TheLongFormOfTheLengthIsSentFromTwoGibibytesOn) {
   ::munmap(zeros, kMost);
 }
 
-TEST_F(Stream, TypedMessagesTravelToAnotherConnection) {
+TEST_P(Stream, TypedMessagesTravelToAnotherConnection) {
   Connection other = peer();
   connection.send(std::map<std::string, int>{{"a", 1}});
   connection.send(2.5);
@@ -122,7 +124,7 @@ TEST_F(Stream, TypedMessagesTravelToAnotherConnection) {
   EXPECT_EQ(other.recv<double>(), 2.5);
 }
 
-TEST_F(Stream, AnEndBeforeAMessageIsEofAndSendingIsABrokenPipe) {
+TEST_P(Stream, AnEndBeforeAMessageIsEofAndSendingIsABrokenPipe) {
   write("\0\0\0\1x"sv);
   hang_up();
   EXPECT_EQ(connection.recv_bytes(), bytes_of("x"));
@@ -132,25 +134,25 @@ TEST_F(Stream, AnEndBeforeAMessageIsEofAndSendingIsABrokenPipe) {
   EXPECT_THROW(connection.send_bytes("x"), BrokenPipeError);
 }
 
-TEST_F(Stream, AnEndInsideTheLengthIsAnError) {
+TEST_P(Stream, AnEndInsideTheLengthIsAnError) {
   write("\0\0"sv);
   hang_up();
   EXPECT_EQ(errno_of([&] { static_cast<void>(connection.recv_bytes()); }), ECONNRESET);
 }
 
-TEST_F(Stream, AnEndInsideAMessageIsAnError) {
+TEST_P(Stream, AnEndInsideAMessageIsAnError) {
   write("\0\0\0\5abc"sv);
   hang_up();
   EXPECT_EQ(errno_of([&] { static_cast<void>(connection.recv_bytes()); }), ECONNRESET);
 }
 
-TEST_F(Stream, AnEndRightBehindTheLengthIsAnErrorToo) {
+TEST_P(Stream, AnEndRightBehindTheLengthIsAnErrorToo) {
   write("\0\0\0\5"sv);
   hang_up();
   EXPECT_EQ(errno_of([&] { static_cast<void>(connection.recv_bytes()); }), ECONNRESET);
 }
 
-TEST_F(Stream, ANegativeLengthIsAnErrorAndEndsTheReading) {
+TEST_P(Stream, ANegativeLengthIsAnErrorAndEndsTheReading) {
   write("\xff\xff\xff\xfe\0\0\0\3abc"sv);
   EXPECT_EQ(errno_of([&] { static_cast<void>(connection.recv_bytes()); }), EBADMSG);
   EXPECT_FALSE(connection.readable());
@@ -158,12 +160,12 @@ TEST_F(Stream, ANegativeLengthIsAnErrorAndEndsTheReading) {
   EXPECT_EQ(errno_of([&] { static_cast<void>(connection.recv_bytes()); }), EBADF);
 }
 
-TEST_F(Stream, AnAbsurdLengthIsAnError) {
+TEST_P(Stream, AnAbsurdLengthIsAnError) {
   write("\xff\xff\xff\xff\xff\0\0\0\0\0\0\0"sv);
   EXPECT_EQ(errno_of([&] { static_cast<void>(connection.recv_bytes()); }), EBADMSG);
 }
 
-TEST_F(Stream, AHugeAnnouncedLengthTakesNoMemoryBeforeItsBytesCome) {
+TEST_P(Stream, AHugeAnnouncedLengthTakesNoMemoryBeforeItsBytesCome) {
   write("\xff\xff\xff\xff\0\0\1\0\0\0\0\0some"sv);  // a TiB
   hang_up();
   EXPECT_EQ(errno_of([&] { static_cast<void>(connection.recv_bytes()); }), ECONNRESET);
@@ -172,7 +174,7 @@ TEST_F(Stream, AHugeAnnouncedLengthTakesNoMemoryBeforeItsBytesCome) {
   EXPECT_LT(used.ru_maxrss, 1'000'000);
 }
 
-TEST_F(Stream, MaxlengthIsLookedAtBeforeTheMessageIsRead) {
+TEST_P(Stream, MaxlengthIsLookedAtBeforeTheMessageIsRead) {
   write("\xff\xff\xff\xff\0\0\1\0\0\0\0\0"sv);
   EXPECT_EQ(errno_of([&] { static_cast<void>(connection.recv_bytes(256)); }), EMSGSIZE);
   EXPECT_FALSE(connection.readable());
@@ -180,7 +182,7 @@ TEST_F(Stream, MaxlengthIsLookedAtBeforeTheMessageIsRead) {
   EXPECT_EQ(read(5), "\0\0\0\1x"sv);
 }
 
-TEST_F(Stream, GarbageOfEverySortIsAnErrorAndNeverMore) {
+TEST_P(Stream, GarbageOfEverySortIsAnErrorAndNeverMore) {
   for (unsigned seed = 0; seed < 300; ++seed) {
     int ends[2];
     ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
@@ -199,14 +201,14 @@ TEST_F(Stream, GarbageOfEverySortIsAnErrorAndNeverMore) {
   }
 }
 
-TEST_F(Stream, LargeMessagesComeWhole) {
+TEST_P(Stream, LargeMessagesComeWhole) {
   Connection other = peer();
   std::thread sender([&] { connection.send_bytes(test::pattern(50'000'000)); });
   EXPECT_TRUE(other.recv_bytes() == test::pattern(50'000'000));
   sender.join();
 }
 
-TEST_F(Stream, ThreadsTakeTurnsFrameByFrame) {
+TEST_P(Stream, ThreadsTakeTurnsFrameByFrame) {
   Connection other = peer();
   std::vector<std::thread> threads;
   for (int i = 0; i < 3; ++i) {
@@ -233,7 +235,7 @@ TEST_F(Stream, ThreadsTakeTurnsFrameByFrame) {
   EXPECT_EQ(whole, 150);
 }
 
-TEST_F(Stream, SignalsDisturbNothing) {
+TEST_P(Stream, SignalsDisturbNothing) {
   test::Child child([&] {
     const test::SignalStorm storm;
     for (int i = 0; i < 50; ++i) connection.send_bytes(std::vector<char>(300'000));
@@ -248,14 +250,14 @@ TEST_F(Stream, SignalsDisturbNothing) {
   EXPECT_EQ(child.wait(), 0);
 }
 
-TEST_F(Stream, HandlesCannotTravelAndTheErrorSaysSo) {
+TEST_P(Stream, HandlesCannotTravelAndTheErrorSaysSo) {
   EXPECT_THROW(connection.send(Lock()), TypeError);
   EXPECT_THROW(connection.send(Pipe().first), TypeError);
   connection.send_bytes("x");
   EXPECT_EQ(read(5), "\0\0\0\1x"sv);
 }
 
-TEST_F(Stream, ATravellingConnectionStaysAStream) {
+TEST_P(Stream, ATravellingConnectionStaysAStream) {
   auto [reader, writer] = Pipe(false);
   writer.send(connection);
   connection.close();
@@ -264,7 +266,7 @@ TEST_F(Stream, ATravellingConnectionStaysAStream) {
   EXPECT_EQ(read(5), "\0\0\0\1x"sv);
 }
 
-TEST_F(Stream, AChildForkedWhileAThreadReceivesCanReceive) {
+TEST_P(Stream, AChildForkedWhileAThreadReceivesCanReceive) {
   auto [go_reader, go] = Pipe(false);
   std::thread receiver([&] { EXPECT_EQ(connection.recv_bytes(), bytes_of("parent")); });
   std::this_thread::sleep_for(20ms);
@@ -301,6 +303,11 @@ TEST(StreamOfADescriptor, MayBeForOneDirection) {
   EXPECT_EQ(errno_of([&] { reader.send(1); }), EBADF);
   EXPECT_EQ(errno_of([&] { static_cast<void>(writer.recv<int>()); }), EBADF);
 }
+
+INSTANTIATE_TEST_SUITE_P(Both, Stream, testing::Bool(),
+                         [](const testing::TestParamInfo<bool>& each) {
+                           return each.param ? "ReadingAhead" : "Exact";
+                         });
 
 }  // namespace
 }  // namespace multiprocessing

@@ -2,7 +2,8 @@
 // Any bytes as what the other side of a stream sends: each whole frame is received as it is, and
 // whatever is none is EOFError, another error of the library or std::system_error.
 //
-// The first byte of the input says how it is received, the others are the stream.
+// The first byte of the input says how it is received, its highest bit whether by reading ahead;
+// the others are the stream.
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -19,6 +20,7 @@
 
 namespace mp = multiprocessing;
 using mp::Connection;
+using mp::connection::ReadAhead;
 
 namespace {
 
@@ -28,8 +30,10 @@ constexpr std::size_t kStreamBytesMax = 60'000;  // what a socket's buffer holds
 using Bytes = std::vector<std::byte>;
 using BytesView = std::span<const std::byte>;
 
+enum class Receiving { kExactly, kAhead };
+
 // A Connection whose other side has sent the bytes and hung up.
-Connection connection_with(BytesView stream, bool pickle) {
+Connection connection_with(BytesView stream, Receiving how, bool pickle) {
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) std::abort();
   const ssize_t sent = ::send(ends[1], stream.data(), stream.size(), MSG_NOSIGNAL);
@@ -38,8 +42,10 @@ Connection connection_with(BytesView stream, bool pickle) {
   mp::connection::StreamOptions options;
   options.max_message_bytes = kLimit;
   options.pickle = pickle;
-  Connection connection = mp::detail::ConnectionCore::connection(
-      std::make_shared<mp::connection::StreamEnd>(mp::os::Fd(ends[0]), options));
+  Connection connection =
+      mp::detail::ConnectionCore::connection(std::make_shared<mp::connection::StreamEnd>(
+          mp::os::Fd(ends[0]), options,
+          how == Receiving::kAhead ? ReadAhead::of_own_descriptor() : ReadAhead()));
   ::close(ends[1]);
   return connection;
 }
@@ -105,8 +111,8 @@ template <class F> bool receives(Connection& connection, F f) {
   }
 }
 
-void compare(BytesView stream) {
-  Connection connection = connection_with(stream, true);
+void compare(BytesView stream, Receiving how) {
+  Connection connection = connection_with(stream, how, true);
   const Expected expected = frames_of(stream);
   for (const BytesView frame : expected.frames) {
     const Bytes received = connection.recv_bytes();
@@ -123,14 +129,14 @@ void compare(BytesView stream) {
   if (ended_well != expected.ends_well) std::abort();
 }
 
-template <class T> void receive_all_as(BytesView stream, bool pickle) {
-  Connection connection = connection_with(stream, pickle);
+template <class T> void receive_all_as(BytesView stream, Receiving how, bool pickle) {
+  Connection connection = connection_with(stream, how, pickle);
   while (receives(connection, [&] { static_cast<void>(connection.recv<T>()); })) {
   }
 }
 
-void receive_short(BytesView stream) {
-  Connection connection = connection_with(stream, true);
+void receive_short(BytesView stream, Receiving how) {
+  Connection connection = connection_with(stream, how, true);
   std::byte buffer[16];
   for (std::size_t i = 0;; ++i) {
     static_cast<void>(connection.poll());
@@ -149,24 +155,25 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0 || size > kStreamBytesMax) return 0;
   const BytesView stream = std::as_bytes(std::span(data, size)).subspan(1);
+  const Receiving how = data[0] < 128 ? Receiving::kExactly : Receiving::kAhead;
   switch (data[0] % 8) {
     case 0:
-      receive_all_as<mp::Object>(stream, true);
+      receive_all_as<mp::Object>(stream, how, true);
       break;
     case 1:
-      receive_all_as<std::vector<std::string>>(stream, true);
+      receive_all_as<std::vector<std::string>>(stream, how, true);
       break;
     case 2:
-      receive_all_as<std::map<std::string, std::vector<double>>>(stream, false);
+      receive_all_as<std::map<std::string, std::vector<double>>>(stream, how, false);
       break;
     case 3:
-      receive_all_as<int>(stream, false);
+      receive_all_as<int>(stream, how, false);
       break;
     case 4:
-      receive_short(stream);
+      receive_short(stream, how);
       break;
     default:
-      compare(stream);
+      compare(stream, how);
   }
   return 0;
 }
