@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // How an Object lies in memory: making, copying, sharing and destroying it.
+#include <array>
 #include <cstring>
 #include <multiprocessing/detail/type_name.hpp>
 #include <multiprocessing/errors.hpp>
@@ -55,10 +56,6 @@ Object Object::bytes(std::string_view bytes) {
 namespace detail {
 namespace {
 
-template <class V> V& value_of(ObjectRep& rep) noexcept {
-  return static_cast<ObjectRepOf<V>&>(rep).value;
-}
-
 void delete_rep(ObjectRep* rep) noexcept {
   switch (rep->kind) {
     case ObjectKind::kStr:
@@ -93,9 +90,7 @@ void delete_rep(ObjectRep* rep) noexcept {
 }  // namespace
 
 template <class V> Object ObjectAccess::share(Object::Kind kind, V&& value) {
-  Object o = number<ObjectRep*>(kind, new ObjectRepOf<V>(kind, std::forward<V>(value)));
-  o.bits_.length = Object::Bits::kShared;
-  return o;
+  return shared(kind, new ObjectRepOf<V>(kind, std::forward<V>(value)));
 }
 
 template <class V> V& ObjectAccess::own(Object& o) {
@@ -106,20 +101,21 @@ template <class V> V& ObjectAccess::own(Object& o) {
 }
 
 Object ObjectAccess::make_short(Object::Kind kind, std::string_view text) noexcept {
-  Object::Bits bits;
-  bits.kind = kind;
-  bits.length = static_cast<std::uint8_t>(text.size());
-  if (!text.empty()) std::memcpy(bits.data, text.data(), text.size());
-  return Object(bits);
+  std::array<char, 2 * sizeof(std::uint64_t)> room{};
+  if (!text.empty()) std::memcpy(room.data(), text.data(), text.size());
+  ShortWords words;
+  std::memcpy(&words.low, room.data(), sizeof words.low);
+  std::memcpy(&words.high, room.data() + sizeof words.low, sizeof words.high);
+  return make_short(kind, words, text.size());
 }
 
 Object ObjectAccess::make_text(std::string_view text) {
-  if (text.size() <= sizeof(Object::Bits::data)) return make_short(Object::Kind::kStr, text);
+  if (text.size() <= kShortMax) return make_short(Object::Kind::kStr, text);
   return share(Object::Kind::kStr, std::string(text));
 }
 
 Object ObjectAccess::make_text(std::string&& text) {
-  if (text.size() <= sizeof(Object::Bits::data)) return make_short(Object::Kind::kStr, text);
+  if (text.size() <= kShortMax) return make_short(Object::Kind::kStr, text);
   return share(Object::Kind::kStr, std::move(text));
 }
 
@@ -131,13 +127,12 @@ Object ObjectAccess::make_text(const char* text) {
 
 Object ObjectAccess::make_bytes(std::span<const std::byte> bytes) {
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  if (text.size() <= sizeof(Object::Bits::data)) return make_short(Object::Kind::kBytes, text);
+  if (text.size() <= kShortMax) return make_short(Object::Kind::kBytes, text);
   return share(Object::Kind::kBytes, std::vector<std::byte>(bytes.begin(), bytes.end()));
 }
 
 Object ObjectAccess::make_bytes(std::vector<std::byte>&& bytes) {
-  if (bytes.size() <= sizeof(Object::Bits::data))
-    return make_bytes(std::span<const std::byte>(bytes));
+  if (bytes.size() <= kShortMax) return make_bytes(std::span<const std::byte>(bytes));
   return share(Object::Kind::kBytes, std::move(bytes));
 }
 
@@ -158,7 +153,7 @@ Object ObjectAccess::make(Object::FrozenSet&& items) {
 }
 
 std::string_view ObjectAccess::text(const Object& o) noexcept {
-  if (!o.is_shared()) return {o.bits_.data, o.bits_.length};
+  if (!o.is_shared()) return short_text(o);
   if (o.kind() == Object::Kind::kStr) return value_of<std::string>(*rep(o));
   const auto& bytes = value_of<std::vector<std::byte>>(*rep(o));
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
@@ -210,16 +205,16 @@ template <class F> void ObjectAccess::for_each_child(ObjectRep& rep, const F& f)
       for (Object& item : value_of<Object::Tuple>(rep)) f(item);
       break;
     case ObjectKind::kDict:
-      for (auto& [key, value] : value_of<Object::Dict>(rep).items_) {
-        f(key);
-        f(value);
+      for (auto& [item, hash] : value_of<Object::Dict>(rep).table_.entries()) {
+        f(item.first);
+        f(item.second);
       }
       break;
     case ObjectKind::kSet:
-      for (Object& item : value_of<Object::Set>(rep).items_) f(item);
+      for (auto& [item, hash] : value_of<Object::Set>(rep).table_.entries()) f(item);
       break;
     case ObjectKind::kFrozenSet:
-      for (Object& item : value_of<Object::FrozenSet>(rep).items_) f(item);
+      for (auto& [item, hash] : value_of<Object::FrozenSet>(rep).table_.entries()) f(item);
       break;
     default:
       break;
@@ -228,6 +223,7 @@ template <class F> void ObjectAccess::for_each_child(ObjectRep& rep, const F& f)
 
 // Without calling itself for nested values: they may be nested deeper than the stack is.
 void ObjectAccess::destroy(ObjectRep* first) noexcept {
+  first->next = nullptr;
   for (ObjectRep* todo = first; todo != nullptr;) {
     ObjectRep* const gone = std::exchange(todo, todo->next);
     for_each_child(*gone, [&](Object& child) {

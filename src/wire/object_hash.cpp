@@ -54,15 +54,6 @@ std::uint64_t mixed(std::uint64_t hash) {
   return hash ^ (hash >> 32);
 }
 
-// As long as the Object itself, which is what keys are as a rule.
-std::size_t hash_short(const Object& o) noexcept {
-  const auto [low, high] = ObjectAccess::short_words(ObjectAccess::short_text(o));
-  __extension__ using Product = unsigned __int128;
-  const Product product = Product{low ^ 0xa0761d6478bd642fU} *
-                          (high ^ (ObjectAccess::short_text(o).size() << 56) ^ 0xe7037ed1a0b428dbU);
-  return static_cast<std::size_t>(product) ^ static_cast<std::size_t>(product >> 64);
-}
-
 std::size_t hash(const Object& o, int depth);
 
 std::size_t hash_tuple(const Object::List& items, int depth) {
@@ -108,7 +99,7 @@ std::size_t hash(const Object& o, int depth) {
 // All ones marks a hole in the table of a dict or set; Python reserves -1 as well.
 std::size_t Object::hash() const {
   const std::size_t result = detail::hash(*this, 0);
-  return result == detail::HashIndex::kHole ? result - 1 : result;
+  return result == detail::kHole ? result - 1 : result;
 }
 
 }  // namespace multiprocessing

@@ -77,24 +77,24 @@ void fail_no_method(const Object& o, const char* method) {
 
 ObjectIterator ObjectAccess::begin(const Object& o) {
   ObjectIterator it;
-  const auto walk = [&it](const auto& items, const auto* hashes) {
+  const auto walk = [&it](const auto& items) {
     it.at_ = reinterpret_cast<const std::byte*>(items.data());
     it.stride_ = sizeof items[0];
     it.end_ = items.size();
-    if (hashes != nullptr) it.hashes_ = hashes->data();
   };
-  constexpr const std::vector<std::size_t>* kNoHoles = nullptr;
   switch (o.kind()) {
     case ObjectKind::kList:
     case ObjectKind::kTuple:
-      walk(list(o), kNoHoles);
+      walk(list(o));
       break;
     case ObjectKind::kDict:
-      walk(dict(o).items_, &dict(o).index_.hashes());
+      walk(dict(o).table_.entries());
+      it.hash_at_ = sizeof(Object::Dict::value_type);
       break;
     case ObjectKind::kSet:
     case ObjectKind::kFrozenSet:
-      walk(set(o).items_, &set(o).index_.hashes());
+      walk(set(o).table_.entries());
+      it.hash_at_ = sizeof(Object);
       break;
     default:
       fail_not_iterable(o);
@@ -112,11 +112,11 @@ ObjectIterator ObjectAccess::end(const Object& o) {
       it.position_ = list(o).size();
       break;
     case ObjectKind::kDict:
-      it.position_ = dict(o).items_.size();
+      it.position_ = dict(o).table_.entries().size();
       break;
     case ObjectKind::kSet:
     case ObjectKind::kFrozenSet:
-      it.position_ = set(o).items_.size();
+      it.position_ = set(o).table_.entries().size();
       break;
     default:
       fail_not_iterable(o);

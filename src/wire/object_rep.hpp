@@ -22,11 +22,20 @@ struct ObjectRep {
 
   std::atomic<std::uint32_t> references{1};
   const Object::Kind kind;
-  ObjectRep* next = nullptr;  // used by who destroys it
+
+  // For who makes it of a message.
+  enum Flag : std::uint8_t { kFrozen = 1, kMemorised = 2 };
+  std::uint8_t flags = 0;
+  std::uint16_t depth = 1;  // levels
+  union {
+    std::uint64_t weight = 1;  // how many values it is; used by who makes it
+    ObjectRep* next;           // used by who destroys it
+  };
 };
 
 /// V: std::string, std::vector<std::byte>, or one of Object's containers.
 template <class V> struct ObjectRepOf : ObjectRep {
+  explicit ObjectRepOf(Object::Kind of) : ObjectRep(of) {}
   ObjectRepOf(Object::Kind of, V&& v) : ObjectRep(of), value(std::move(v)) {}
   static void* operator new(std::size_t bytes) { return take_from_pool(bytes); }
   static void operator delete(void* memory, std::size_t bytes) noexcept {
@@ -34,6 +43,29 @@ template <class V> struct ObjectRepOf : ObjectRep {
   }
   V value;
 };
+
+template <class V> V& value_of(ObjectRep& rep) noexcept {
+  return static_cast<ObjectRepOf<V>&>(rep).value;
+}
+
+template <class V> Object ObjectAccess::make_empty(ObjectKind kind) {
+  return shared(kind, new ObjectRepOf<V>(kind));
+}
+
+inline std::size_t hash_short(const Object& o) noexcept {
+  const auto [low, high] = ObjectAccess::short_words(ObjectAccess::short_text(o));
+  __extension__ using Product = unsigned __int128;
+  const Product product = Product{low ^ 0xa0761d6478bd642fU} *
+                          (high ^ (ObjectAccess::short_text(o).size() << 56) ^ 0xe7037ed1a0b428dbU);
+  return static_cast<std::size_t>(product) ^ static_cast<std::size_t>(product >> 64);
+}
+
+/// As hash(), at once for what keys are as a rule.
+inline std::size_t hash_of(const Object& o) {
+  if (o.kind() != Object::Kind::kStr || !ObjectAccess::is_short(o)) return o.hash();
+  const std::size_t hash = hash_short(o);
+  return hash == kHole ? hash - 1 : hash;
+}
 
 /// How deep functions that call themselves for nested values go down.
 inline constexpr int kObjectDepthMax = 1000;

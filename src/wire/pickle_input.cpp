@@ -16,13 +16,15 @@ std::string_view PickleInput::take_line() {
   return line;
 }
 
-void PickleInput::fail(std::string_view why) const {
-  throw ValueError(fmt::format("cannot decode a pickle: {} (at byte {} of {})", why, at_ - begin_,
+void PickleInput::fail(std::string_view why) const { fail_at(at_, why); }
+
+void PickleInput::fail_at(const char* at, std::string_view why) const {
+  throw ValueError(fmt::format("cannot decode a pickle: {} (at byte {} of {})", why, at - begin_,
                                end_ - begin_));
 }
 
-void PickleInput::fail_short(std::uint64_t n) const {
-  fail(fmt::format("{} bytes more are announced, {} are left", n, remaining()));
+void PickleInput::fail_short(const char* at, std::uint64_t n) const {
+  fail_at(at, fmt::format("{} bytes more are announced, {} are left", n, end_ - at));
 }
 
 }  // namespace multiprocessing::wire

@@ -28,23 +28,37 @@ class PickleInput {
     return static_cast<std::size_t>(end_ - begin_);
   }
 
-  /// The text that was taken, followed by zeros, if memory of the input can be read for that long.
-  [[nodiscard]] bool read_short(std::string_view taken,
-                                detail::ObjectAccess::ShortWords& words) const noexcept {
+  // For who keeps the place by itself for a while.
+  [[nodiscard]] const char* at() const noexcept { return at_; }
+  void go_on_at(const char* at) noexcept { at_ = at; }
+  /// THROWS: if there are no `n` bytes at that place.
+  void check(const char* at, std::size_t n) const {
+    if (static_cast<std::size_t>(end_ - at) < n) [[unlikely]]
+      fail_short(at, n);
+  }
+
+  /// A text of so few bytes as an Object holds, all ASCII, behind its length. False: it is none, or
+  /// is so near to the end that it has to be read with more care.
+  [[nodiscard]] bool read_short_ascii(const char* at, detail::ObjectAccess::ShortWords& words,
+                                      std::size_t& size) const noexcept {
     constexpr std::size_t kBytes = sizeof words.low;
-    const std::size_t n = taken.size();
-    if (static_cast<std::size_t>(end_ - taken.data()) < 2 * kBytes) return false;
-    std::memcpy(&words.low, taken.data(), kBytes);
-    std::memcpy(&words.high, taken.data() + kBytes, kBytes);
-    words.low = n >= kBytes ? words.low : words.low & first_bytes(n);
-    words.high = n >= kBytes ? words.high & first_bytes(n - kBytes) : 0;
-    return true;
+    if (static_cast<std::size_t>(end_ - at) < 1 + 2 * kBytes) return false;
+    size = static_cast<unsigned char>(*at);
+    std::memcpy(&words.low, at + 1, kBytes);
+    std::memcpy(&words.high, at + 1 + kBytes, kBytes);
+    if (size < kBytes) {
+      words.low &= first_bytes(size);
+      words.high = 0;
+    } else {
+      words.high &= first_bytes((size - kBytes) % kBytes);
+    }
+    return size <= detail::ObjectAccess::kShortMax && words.is_ascii();
   }
 
   /// A number as it lies in memory: little-endian.
   template <class T> T take() {
     if (remaining() < sizeof(T)) [[unlikely]]
-      fail_short(sizeof(T));
+      fail_short(at_, sizeof(T));
     T value;
     std::memcpy(&value, at_, sizeof value);
     at_ += sizeof value;
@@ -53,7 +67,7 @@ class PickleInput {
 
   std::string_view take(std::uint64_t n) {
     if (n > remaining()) [[unlikely]]
-      fail_short(n);
+      fail_short(at_, n);
     const std::string_view taken(at_, static_cast<std::size_t>(n));
     at_ += n;
     return taken;
@@ -70,7 +84,8 @@ class PickleInput {
   static constexpr std::uint64_t first_bytes(std::size_t n) noexcept {
     return (std::uint64_t{1} << (8 * n)) - 1;
   }
-  [[noreturn]] void fail_short(std::uint64_t n) const;
+  [[noreturn]] void fail_at(const char* at, std::string_view why) const;
+  [[noreturn]] void fail_short(const char* at, std::uint64_t n) const;
 
   const char* begin_;
   const char* at_;

@@ -8,6 +8,7 @@
 #include <multiprocessing/errors.hpp>
 #include <optional>
 
+#include "wire/hash_table.hpp"
 #include "wire/pickle_callables.hpp"
 #include "wire/pickle_opcodes.hpp"
 #include "wire/pickle_stack.hpp"
@@ -33,7 +34,7 @@ class PickleReader {
   using Operation = void (*)(PickleReader&);
   using Operations = std::array<Operation, 256>;
 
-  // One jump for each: that is most of what the frequent ones cost.
+  // One jump for each that is less frequent.
   static constexpr Operations operations() {
     Operations ops{};
     add_atoms(ops);
@@ -43,24 +44,8 @@ class PickleReader {
   }
 
   static constexpr void add_atoms(Operations& ops) {
-    ops[kNone] = [](PickleReader& r) { r.stack_.push(Object()); };
-    ops[kNewTrue] = [](PickleReader& r) { r.stack_.push(ObjectAccess::make(true)); };
-    ops[kNewFalse] = [](PickleReader& r) { r.stack_.push(ObjectAccess::make(false)); };
-    ops[kBinInt] = [](PickleReader& r) {
-      r.stack_.push(ObjectAccess::make(std::int64_t{r.in_.take<std::int32_t>()}));
-    };
-    ops[kBinInt1] = [](PickleReader& r) {
-      r.stack_.push(ObjectAccess::make(std::int64_t{r.in_.take<std::uint8_t>()}));
-    };
-    ops[kBinInt2] = [](PickleReader& r) {
-      r.stack_.push(ObjectAccess::make(std::int64_t{r.in_.take<std::uint16_t>()}));
-    };
     ops[kLong1] = [](PickleReader& r) { r.push_long(r.in_.take(r.in_.take<std::uint8_t>())); };
     ops[kLong4] = [](PickleReader& r) { r.push_long(r.in_.take(r.in_.take<std::uint32_t>())); };
-    ops[kBinFloat] = [](PickleReader& r) {
-      r.stack_.push(ObjectAccess::make(
-          std::bit_cast<double>(__builtin_bswap64(r.in_.take<std::uint64_t>()))));
-    };
     ops[kShortBinUnicode] = [](PickleReader& r) {
       r.push_text(r.in_.take(r.in_.take<std::uint8_t>()));
     };
@@ -83,7 +68,6 @@ class PickleReader {
   }
 
   static constexpr void add_memo(Operations& ops) {
-    ops[kMemoize] = [](PickleReader& r) { r.stack_.memorise(); };
     ops[kBinPut] = [](PickleReader& r) { r.stack_.memorise(r.in_.take<std::uint8_t>()); };
     ops[kLongBinPut] = [](PickleReader& r) { r.stack_.memorise(r.in_.take<std::uint32_t>()); };
     ops[kBinGet] = [](PickleReader& r) { r.stack_.recall(r.in_.take<std::uint8_t>()); };
@@ -91,18 +75,9 @@ class PickleReader {
   }
 
   static constexpr void add_containers(Operations& ops) {
-    ops[kMark] = [](PickleReader& r) { r.stack_.mark(); };
-    ops[kEmptyList] = [](PickleReader& r) {
-      r.stack_.push(ObjectAccess::make(Object::List()), {.depth = 1});
-    };
-    ops[kEmptyTuple] = [](PickleReader& r) {
-      r.stack_.push(ObjectAccess::make(Object::Tuple()), {.depth = 1});
-    };
-    ops[kEmptyDict] = [](PickleReader& r) {
-      r.stack_.push(ObjectAccess::make(Object::Dict()), {.depth = 1});
-    };
+    ops[kEmptyTuple] = [](PickleReader& r) { r.stack_.push(ObjectAccess::make(Object::Tuple())); };
     ops[kEmptySet] = [](PickleReader& r) {
-      r.stack_.push(ObjectAccess::make(Object::Set()), {.depth = 1});
+      r.stack_.push(ObjectAccess::make_empty<Object::Set>(ObjectKind::kSet));
     };
     ops[kAppend] = [](PickleReader& r) { r.append(r.stack_.last(1)); };
     ops[kAppends] = [](PickleReader& r) { r.append(r.stack_.pop_mark()); };
@@ -110,11 +85,13 @@ class PickleReader {
     ops[kTuple2] = [](PickleReader& r) { r.make_tuple(r.stack_.last(2)); };
     ops[kTuple3] = [](PickleReader& r) { r.make_tuple(r.stack_.last(3)); };
     ops[kTuple] = [](PickleReader& r) { r.make_tuple(r.stack_.pop_mark()); };
-    ops[kSetItem] = [](PickleReader& r) { r.set_items(r.stack_.last(2)); };
     ops[kSetItems] = [](PickleReader& r) { r.set_items(r.stack_.pop_mark()); };
     ops[kAddItems] = [](PickleReader& r) { r.add_items(r.stack_.pop_mark()); };
     ops[kFrozenSet] = [](PickleReader& r) { r.make_frozenset(r.stack_.pop_mark()); };
   }
+
+  std::uint8_t read_frequent();
+  void read_other(std::uint8_t op);
 
   void read_rest(std::uint8_t op) {
     switch (op) {
@@ -127,7 +104,7 @@ class PickleReader {
         return;
       case kGlobal: {
         const std::string_view module = in_.take_line();
-        return push_callable(module, in_.take_line());
+        return stack_.push_callable(find_callable(in_, module, in_.take_line()));
       }
       case kStackGlobal:
         return read_stack_global();
@@ -163,11 +140,6 @@ class PickleReader {
   }
 
   void push_text(std::string_view text) {
-    if (text.size() <= ObjectAccess::kShortMax) {
-      ObjectAccess::ShortWords words;
-      if (in_.read_short(text, words) && words.is_ascii())
-        return stack_.push(ObjectAccess::make_short(ObjectKind::kStr, words, text.size()));
-    }
     if (const std::size_t bad = find_invalid(text); bad != text.size())
       in_.fail(fmt::format("a str is not UTF-8 from its byte {} on", bad));
     stack_.push_text(ObjectAccess::make_text(text), text.size());
@@ -177,47 +149,47 @@ class PickleReader {
 
   void append(std::size_t from) {
     const Traits added = stack_.settle(from, Keys::kNone);
-    auto& list = ObjectAccess::own_list(stack_.changed(from, ObjectKind::kList, added));
+    auto& list = stack_.changed<Object::List>(from, ObjectKind::kList, added);
     list.insert(list.end(), std::make_move_iterator(stack_.begin(from)),
                 std::make_move_iterator(stack_.end()));
-    stack_.drop(from);
+    stack_.drop_moved(from);
   }
 
   void make_tuple(std::size_t from) {
     const Traits traits = stack_.settle(from, Keys::kNone);
     Object::Tuple items(std::make_move_iterator(stack_.begin(from)),
                         std::make_move_iterator(stack_.end()));
-    stack_.drop(from);
+    stack_.drop_moved(from);
     stack_.push(ObjectAccess::make(std::move(items)), traits);
   }
 
   void set_items(std::size_t from) {
     const Traits added = stack_.settle(from, Keys::kEverySecond);
-    auto& dict = ObjectAccess::own_dict(stack_.changed(from, ObjectKind::kDict, added));
+    auto& dict = stack_.changed<Object::Dict>(from, ObjectKind::kDict, added);
     const auto n = static_cast<std::size_t>(stack_.end() - stack_.begin(from));
     if (n % 2 != 0) in_.fail("a key of a dict has no value");
-    if (dict.empty()) dict.reserve(n / 2);
+    if (dict.empty()) ObjectAccess::reserve(dict, n / 2);
     with_keys([&](HashCost& cost) {
       for (Object* key = stack_.begin(from); key != stack_.end(); key += 2) {
-        ObjectAccess::insert(dict, std::move(key[0]), std::move(key[1]), cost);
+        ObjectAccess::insert(dict, key[0], key[1], cost);
         charge(cost);
       }
     });
-    stack_.drop(from);
+    stack_.retire(from);
   }
 
   void add_items(std::size_t from) {
     const Traits added = stack_.settle(from, Keys::kAll);
-    auto& set = ObjectAccess::own_set(stack_.changed(from, ObjectKind::kSet, added));
+    auto& set = stack_.changed<Object::Set>(from, ObjectKind::kSet, added);
     insert(set, stack_.begin(from), stack_.end());
-    stack_.drop(from);
+    stack_.retire(from);
   }
 
   void make_frozenset(std::size_t from) {
     const Traits traits = stack_.settle(from, Keys::kAll);
     Object::FrozenSet set;
     insert(set, stack_.begin(from), stack_.end());
-    stack_.drop(from);
+    stack_.retire(from);
     stack_.push(ObjectAccess::make(std::move(set)), traits);
   }
 
@@ -225,7 +197,7 @@ class PickleReader {
     if (set.empty()) set.reserve(static_cast<std::size_t>(to - from));
     with_keys([&](HashCost& cost) {
       for (; from != to; ++from) {
-        ObjectAccess::insert(set, std::move(*from), cost);
+        ObjectAccess::insert(set, *from, cost);
         charge(cost);
       }
     });
@@ -250,23 +222,19 @@ class PickleReader {
     const Object* const names = stack_.begin(from);
     if (names[0].kind() != ObjectKind::kStr || names[1].kind() != ObjectKind::kStr)
       in_.fail("a name is no str");
-    const Object module = names[0];
-    const Object name = names[1];
-    stack_.drop(from);
-    push_callable(ObjectAccess::text(module), ObjectAccess::text(name));
-  }
-
-  void push_callable(std::string_view module, std::string_view name) {
-    stack_.push(Object(), {.callable = find_callable(in_, module, name)});
+    const PickleCallable callable =
+        find_callable(in_, ObjectAccess::text(names[0]), ObjectAccess::text(names[1]));
+    stack_.retire(from);
+    stack_.push_callable(callable);
   }
 
   // A call of what find_callable knows. It is data as well: nothing is called.
   void reduce() {
     const std::size_t from = stack_.last(2);
     Traits traits = stack_.settle(from + 1, Keys::kNone);
-    const PickleCallable callable = stack_.take_callable(from);
+    const PickleCallable callable = stack_.callable_at(from);
     const Object arguments = *stack_.begin(from + 1);
-    stack_.drop(from);
+    stack_.retire(from);
     if (arguments.kind() != ObjectKind::kTuple) in_.fail("the arguments of a call are no tuple");
     Object argument = argument_of(in_, callable, ObjectAccess::list(arguments));
     if (callable != PickleCallable::kSet && callable != PickleCallable::kFrozenSet)
@@ -294,18 +262,92 @@ class PickleReader {
 };
 
 // Behind the class, which has to be complete for its table.
+inline void PickleReader::read_other(std::uint8_t op) {
+  static constexpr Operations kOperations = operations();
+  if (op == kSetItem) return set_items(stack_.last(2));
+  if (op == kMemoize) return stack_.memorise();
+  if (const Operation operation = kOperations[op]; operation != nullptr)
+    operation(*this);
+  else
+    read_rest(op);
+}
+
+// What is frequent, with the place in the input and the end of the stack in registers. Says which
+// operation is next that is not.
+inline std::uint8_t PickleReader::read_frequent() {
+  PickleStack::InHand stack(stack_);
+  const char* at = in_.at();
+  const auto take = [&]<class T>(T value) {
+    in_.check(at, sizeof value);
+    std::memcpy(&value, at, sizeof value);
+    at += sizeof value;
+    return value;
+  };
+  const auto push_int = [&stack](std::int64_t value) { stack.push(ObjectAccess::make(value)); };
+  for (;;) {
+    const auto op = take(std::uint8_t{});
+    switch (op) {
+      case kNone:
+        stack.push(Object());
+        continue;
+      case kNewTrue:
+      case kNewFalse:
+        stack.push(ObjectAccess::make(op == kNewTrue));
+        continue;
+      case kBinInt:
+        push_int(take(std::int32_t{}));
+        continue;
+      case kBinInt1:
+        push_int(take(std::uint8_t{}));
+        continue;
+      case kBinInt2:
+        push_int(take(std::uint16_t{}));
+        continue;
+      case kBinFloat:
+        stack.push(
+            ObjectAccess::make(std::bit_cast<double>(__builtin_bswap64(take(std::uint64_t{})))));
+        continue;
+      case kShortBinUnicode: {
+        ObjectAccess::ShortWords words;
+        std::size_t size = 0;
+        if (!in_.read_short_ascii(at, words, size)) break;
+        stack.push(ObjectAccess::make_short(ObjectKind::kStr, words, size));
+        at += 1 + size;
+        continue;
+      }
+      case kBinGet:
+        in_.check(at, 1);
+        if (const Object* value = stack_.memorised(static_cast<unsigned char>(*at))) {
+          stack.push(*value);
+          ++at;
+          continue;
+        }
+        break;
+      case kEmptyDict:
+        stack.push(ObjectAccess::make_empty<Object::Dict>(ObjectKind::kDict));
+        continue;
+      case kEmptyList:
+        stack.push(ObjectAccess::make_empty<Object::List>(ObjectKind::kList));
+        continue;
+      case kMark:
+        stack.mark();
+        continue;
+      default:
+        break;
+    }
+    in_.go_on_at(at);
+    return op;
+  }
+}
+
 Object PickleReader::read() {
   if (in_.take<std::uint8_t>() != kProto)
     in_.fail("it does not begin as one of protocol 2 or later does");
   read_protocol();
-  static constexpr Operations kOperations = operations();
   for (;;) {
-    const auto op = in_.take<std::uint8_t>();
+    const std::uint8_t op = read_frequent();
     if (op == kStop) break;
-    if (const Operation operation = kOperations[op]; operation != nullptr)
-      operation(*this);
-    else
-      read_rest(op);
+    read_other(op);
   }
   if (in_.remaining() != 0)
     in_.fail(fmt::format("{} bytes follow behind its end", in_.remaining()));

@@ -31,126 +31,84 @@ PickleStack::PickleStack(const PickleInput& in)
       weight_max_(kWeightMax + kWeightPerByte * in.size()),
       budget_(kBudget + kBudgetPerByte * in.size()) {}
 
-void PickleStack::push(Object value, Traits traits) {
-  if (values_.size() >= kNowhere) in_.fail("it has more values at once than can be counted");
-  nested_.push_back({.position = static_cast<std::uint32_t>(values_.size()), .traits = traits});
-  values_.push_back(std::move(value));
+void PickleStack::grow() {
+  const std::size_t n = size();
+  // At first as many as it is likely to have, if it is short.
+  const std::size_t more = n != 0 ? 2 * n : std::clamp<std::size_t>(in_.size() / 4, 16, 2048);
+  auto room = std::make_unique_for_overwrite<std::byte[]>(more * sizeof(Object));
+  auto* const base = reinterpret_cast<Object*>(room.get());
+  std::uninitialized_move(base_, top_, base);
+  std::destroy(base_, top_);
+  room_ = std::move(room);
+  base_ = base;
+  top_ = base + n;
+  limit_ = base + more;
 }
 
-std::size_t PickleStack::pop_mark() {
-  if (marks_.empty()) in_.fail("there is no MARK");
-  const std::size_t from = marks_.back();
-  marks_.pop_back();
-  return from;
+PickleCallable PickleStack::callable_at(std::size_t position) {
+  const Object& value = *begin(position);
+  if (!ObjectAccess::is_placeholder(value))
+    in_.fail(fmt::format("a value of type {} is to be called", value.type_name()));
+  return static_cast<PickleCallable>(ObjectAccess::number<std::uint64_t>(value));
 }
 
-PickleStack::Traits PickleStack::settle(std::size_t from, Keys keys) {
-  Traits all{.weight = values_.size() - from + 1, .depth = 1};
-  key_weight_ = 1;
-  for (; !nested_.empty() && nested_.back().position >= from; nested_.pop_back()) {
-    const Nested& nested = nested_.back();
-    if (nested.traits.callable != PickleCallable::kNone) fail_callable();
-    if (nested.memo != kNowhere) complete(nested);
-    weigh(all, nested.traits.weight);
-    all.depth = std::max(all.depth, static_cast<std::uint16_t>(nested.traits.depth + 1));
-    const bool is_key =
-        keys == Keys::kAll || (keys == Keys::kEverySecond && (nested.position - from) % 2 == 0);
-    if (is_key) {
-      charge(nested.traits.weight);
-      key_weight_ = std::max(key_weight_, nested.traits.weight);
-    }
-  }
-  if (all.depth > detail::kObjectDepthMax)
-    in_.fail(fmt::format("it is nested more than {} levels deep", detail::kObjectDepthMax));
-  return all;
-}
-
-void PickleStack::complete(const Nested& nested) {
-  Slot& slot = memo_[nested.memo];
-  slot = {.value = values_[nested.position], .nested = true, .traits = nested.traits};
-  slot.traits.frozen = true;
-}
-
-Object& PickleStack::changed(std::size_t from, ObjectKind kind, Traits added) {
-  if (from <= floor()) fail_empty();
-  Object& container = values_[from - 1];
-  if (container.kind() != kind || nested_.empty() || nested_.back().position != from - 1)
-    in_.fail(fmt::format("what is meant for another type is to be added to a {}",
-                         container.type_name()));
-  Traits& traits = nested_.back().traits;
-  if (traits.frozen) {
-    in_.fail(
-        fmt::format("a {} contains itself, or is changed after it was referred to; an Object "
-                    "is a value and cannot",
-                    container.type_name()));
-  }
-  weigh(traits, added.weight);
-  traits.depth = std::max(traits.depth, added.depth);
-  return container;
-}
-
-PickleCallable PickleStack::take_callable(std::size_t position) {
-  if (nested_.empty() || nested_.back().position != position ||
-      nested_.back().traits.callable == PickleCallable::kNone)
-    in_.fail(fmt::format("a value of type {} is to be called", values_[position].type_name()));
-  const PickleCallable callable = nested_.back().traits.callable;
-  nested_.pop_back();
-  return callable;
+void PickleStack::note_memorised(const Object& value) {
+  ObjectRep& rep = *ObjectAccess::rep(value);
+  if (rep.flags == ObjectRep::kMemorised && can_change(value))
+    in_.fail("a value is memorised twice");
+  rep.flags |= ObjectRep::kMemorised;
 }
 
 void PickleStack::memorise(std::size_t index) {
-  const std::size_t position = last(1);
   // CPython counts them from 0. Anything else could ask for any amount of memory.
   if (index > memo_.size())
     in_.fail(fmt::format("value {} is memorised and there are {}", index, memo_.size()));
-  if (index >= kNowhere) in_.fail("it memorises more values than can be counted");
-  if (index == memo_.size()) memo_.emplace_back();
-  Slot& slot = memo_[index];
-  if (slot.position != kNowhere) in_.fail("a value is memorised in the place of another");
-  const bool nested = !nested_.empty() && nested_.back().position == position;
-  if (!nested) {
-    slot = {.value = values_[position], .traits = {}};
-  } else if (can_change(values_[position]) && !nested_.back().traits.frozen &&
-             nested_.back().memo == kNowhere) {
-    nested_.back().memo = static_cast<std::uint32_t>(index);
-    slot = {.value = {},
-            .position = static_cast<std::uint32_t>(position),
-            .nested = true,
-            .traits = {}};
-  } else {
-    if (nested_.back().memo != kNowhere) in_.fail("a value is memorised twice");
-    slot = {.value = values_[position], .nested = true, .traits = nested_.back().traits};
-  }
+  if (index == memo_.size()) return memorise();
+  const Object& before = memo_[index].get();
+  if (can_change(before) && (ObjectAccess::rep(before)->flags & ObjectRep::kFrozen) == 0)
+    in_.fail("a value is memorised in the place of another");
+  memorise();
+  std::swap(memo_[index], memo_.back());
+  memo_.pop_back();
 }
 
 void PickleStack::recall(std::size_t index) {
   if (index >= memo_.size())
     in_.fail(fmt::format("value {} is referred to and {} are memorised", index, memo_.size()));
-  if (memo_[index].position != kNowhere) {
-    const auto found =
-        std::ranges::lower_bound(nested_, memo_[index].position, {}, &Nested::position);
-    complete(*found);
-    found->traits.frozen = true;
-    found->memo = kNowhere;
-  }
-  const Slot& slot = memo_[index];
-  if (slot.nested)
-    push(slot.value, slot.traits);
-  else
-    push(slot.value);
+  const Object& value = memo_[index].get();
+  if (ObjectAccess::is_shared(value)) ObjectAccess::rep(value)->flags |= ObjectRep::kFrozen;
+  push(value);
 }
 
 Object PickleStack::result() {
-  if (values_.size() != 1 || !marks_.empty())
-    in_.fail(fmt::format("{} values are left at its end instead of one", values_.size()));
-  if (!nested_.empty() && nested_.back().traits.callable != PickleCallable::kNone) fail_callable();
-  return std::move(values_.front());
+  if (size() != 1 || !marks_.empty())
+    in_.fail(fmt::format("{} values are left at its end instead of one", size()));
+  if (ObjectAccess::is_placeholder(*base_)) fail_callable();
+  return std::move(*base_);
+}
+
+void PickleStack::fail_mark() const { in_.fail("there is no MARK"); }
+
+void PickleStack::fail_kind(const Object& container) const {
+  in_.fail(
+      fmt::format("what is meant for another type is to be added to a {}", container.type_name()));
+}
+
+void PickleStack::fail_frozen(const Object& container) const {
+  in_.fail(
+      fmt::format("a {} contains itself, or is changed after it was referred to; an Object "
+                  "is a value and cannot",
+                  container.type_name()));
 }
 
 void PickleStack::fail_empty() const { in_.fail("an operation takes more values than there are"); }
 
 void PickleStack::fail_callable() const {
   in_.fail("a function or class stands where a value is expected");
+}
+
+void PickleStack::fail_depth() const {
+  in_.fail(fmt::format("it is nested more than {} levels deep", detail::kObjectDepthMax));
 }
 
 void PickleStack::fail_budget() const {

@@ -107,6 +107,21 @@ TEST(PickleTest, SharedValuesBecomeEqualValues) {
   EXPECT_EQ(list, Object::list({Object::list({1}), Object::list({1})}));
 }
 
+TEST(PickleTest, AValueThatWasReplacedOrWasThereAlreadyIsReferredToAllTheSame) {
+  // In a list: a dict whose value for 1, a memorised list, is replaced; that list.
+  EXPECT_EQ(unpickled(program("](}K\1]\x94K\2asK\1Nsh\0e"s)).repr(), "[{1: None}, [2]]");
+  // A dict with a text that is memorised twice as its key, a set of them, and the text.
+  const std::string text = "\x8c\x14" + std::string(20, 'x');
+  const std::string twice = text + "\x94" + text + "\x94";
+  const std::string quoted = "'" + std::string(20, 'x') + "'";
+  EXPECT_EQ(unpickled(program("](}(" + text + "\x94N" + text + "\x94Nuh\1e")).repr(),
+            "[{" + quoted + ": None}, " + quoted + "]");
+  EXPECT_EQ(unpickled(program("](\x8f(" + twice + "\x90h\1e")).repr(),
+            "[{" + quoted + "}, " + quoted + "]");
+  EXPECT_EQ(unpickled(program("]((" + twice + "\x91h\1e")).repr(),
+            "[frozenset({" + quoted + "}), " + quoted + "]");
+}
+
 TEST(PickleTest, ConvertsToAndFromTheTypeAskedFor) {
   const std::map<std::string, std::vector<int>> value{{"a", {1, 2}}, {"b", {}}};
   const std::string bytes = pickled(value);

@@ -3,6 +3,7 @@
 #pragma once
 #include <multiprocessing/detail/object_containers.hpp>
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -34,17 +35,18 @@ class ObjectAccess {
   static Object make(Object::FrozenSet&& items);
 
   template <class T> static T number(const Object& o) noexcept {
+    static_assert(std::endian::native == std::endian::little);
     T value;
     // NOLINTNEXTLINE(bugprone-sizeof-expression): a pointer is kept as such
-    std::memcpy(&value, o.bits_.data + Object::Bits::kNumberAt, sizeof value);
+    std::memcpy(&value, &o.bits_.tail, sizeof value);
     return value;
   }
   /// Whether a str or bytes lies in the Object itself; then, up to kShortMax bytes can be read
   /// from where it begins, and those behind its end are zero.
-  static constexpr std::size_t kShortMax = sizeof(Object::Bits::data);
+  static constexpr std::size_t kShortMax = Object::Bits::kTextMax;
   static bool is_short(const Object& o) noexcept { return !o.is_shared(); }
   static std::string_view short_text(const Object& o) noexcept {
-    return {o.bits_.data, o.bits_.length};
+    return {reinterpret_cast<const char*>(&o.bits_) + Object::Bits::kTextAt, o.length()};
   }
   /// Such a text in two numbers, the second of which has its upper 16 bits free. Not by way of an
   /// array: the processor would wait for it.
@@ -63,13 +65,36 @@ class ObjectAccess {
     return words;
   }
   static Object make_short(ObjectKind kind, ShortWords words, std::size_t size) noexcept {
-    Object::Bits bits;
-    bits.kind = kind;
-    bits.length = static_cast<std::uint8_t>(size);
-    std::memcpy(bits.data, &words.low, sizeof words.low);
-    std::memcpy(bits.data + sizeof words.low, &words.high, kShortMax - sizeof words.low);
-    return Object(bits);
+    return Object({static_cast<std::uint64_t>(kind) | size << 8 | words.low << 16,
+                   words.low >> 48 | words.high << 16});
   }
+  /// Whether both are the same short str; false says nothing.
+  static bool same_short_text(const Object& a, const Object& b) noexcept {
+    return a.bits_.head == b.bits_.head && a.bits_.tail == b.bits_.tail &&
+           a.kind() == ObjectKind::kStr;
+  }
+
+  /// What is no value but stands in the place of one, for who makes values of a message.
+  static Object placeholder(std::uint8_t number) noexcept {
+    return Object({kPlaceholder << 8, number});
+  }
+  static bool is_placeholder(const Object& o) noexcept { return o.length() == kPlaceholder; }
+  /// Whether it is a container, a long text, or a placeholder.
+  static bool is_special(const Object& o) noexcept { return o.length() >= kPlaceholder; }
+  static bool is_shared(const Object& o) noexcept { return o.is_shared(); }
+
+  /// A value that somebody else keeps.
+  class Borrowed {
+   public:
+    explicit Borrowed(const Object& o) noexcept : bits_(o.bits_) {}
+    /// The value itself, for as long as it is kept.
+    [[nodiscard]] const Object& get() const noexcept {
+      return reinterpret_cast<const Object&>(bits_);
+    }
+
+   private:
+    Object::Bits bits_;
+  };
 
   /// The characters of a str, the bytes of bytes; valid as long as `o` is not changed.
   static std::string_view text(const Object& o) noexcept;
@@ -82,18 +107,21 @@ class ObjectAccess {
   static const Object::Set& set(const Object& o) noexcept;  // of a set or frozenset
   static const Object::FrozenSet& frozenset(const Object& o) noexcept;
 
+  /// Of what is shared.
+  static ObjectRep* rep(const Object& o) noexcept { return number<ObjectRep*>(o); }
+
   // To be changed: not shared with any copy from then on.
   static Object::List& own_list(Object& o);  // of a list or tuple
   static Object::Dict& own_dict(Object& o);
   static Object::Set& own_set(Object& o);
 
-  /// As their own members do, and adds to `cost`.
-  static void insert(Object::Dict& dict, Object key, Object value, HashCost& cost) {
-    dict.insert_or_assign(std::move(key), std::move(value), cost);
-  }
-  static void insert(Object::Set& set, Object value, HashCost& cost) {
-    set.insert(std::move(value), cost);
-  }
+  /// As their own members do, and adds to `cost`. What they don't take, or replace, stays or is put
+  /// where `key` and `value` were.
+  static void insert(Object::Dict& dict, Object& key, Object& value, HashCost& cost);
+  static void insert(Object::Set& set, Object& value, HashCost& cost);
+  static void reserve(Object::Dict& dict, std::size_t n);
+  /// An empty one.
+  template <class V> static Object make_empty(ObjectKind kind);
 
   /// A list as a tuple and a set as a frozenset, down to the leaves.
   static Object as_key(Object o);
@@ -112,15 +140,19 @@ class ObjectAccess {
 
  private:
   template <class T> static Object number(ObjectKind kind, T value) noexcept {
-    Object::Bits bits;
-    bits.kind = kind;
+    std::uint64_t tail = 0;
     // NOLINTNEXTLINE(bugprone-sizeof-expression): as above
-    std::memcpy(bits.data + Object::Bits::kNumberAt, &value, sizeof value);
-    return Object(bits);
+    std::memcpy(&tail, &value, sizeof value);
+    return Object({static_cast<std::uint64_t>(kind), tail});
   }
+  static Object shared(ObjectKind kind, ObjectRep* rep) noexcept {
+    constexpr std::uint64_t kShared = Object::Bits::kShared;
+    return Object(
+        {static_cast<std::uint64_t>(kind) | kShared << 8, reinterpret_cast<std::uint64_t>(rep)});
+  }
+  static constexpr std::uint64_t kPlaceholder = Object::Bits::kShared - 1;
   template <class V> static Object share(ObjectKind kind, V&& value);
   template <class V> static V& own(Object& o);
-  static ObjectRep* rep(const Object& o) noexcept { return number<ObjectRep*>(o); }
   static Object make_short(ObjectKind kind, std::string_view text) noexcept;
   static void forget(Object& o) noexcept { o.bits_ = Object::Bits{}; }
   template <class F> static void for_each_child(ObjectRep& rep, const F& f) noexcept;

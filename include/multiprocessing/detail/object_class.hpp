@@ -85,10 +85,10 @@ class Object {
   static Object dict(const Range& items);  // of pairs, or a map
   static Object bytes(std::string_view bytes);
 
-  [[nodiscard]] Kind kind() const noexcept { return bits_.kind; }
+  [[nodiscard]] Kind kind() const noexcept { return static_cast<Kind>(bits_.head & 0xff); }
   /// As Python calls it: "NoneType", "bool", "int", "float", "str"…
   [[nodiscard]] const char* type_name() const noexcept;
-  [[nodiscard]] bool is_none() const noexcept { return bits_.kind == Kind::kNone; }
+  [[nodiscard]] bool is_none() const noexcept { return kind() == Kind::kNone; }
 
   /// Whether this is what T stands for. A bool is neither an int nor a double, an int no double.
   /// Containers: whether every element is, where ints pass for the elements of type double.
@@ -182,18 +182,25 @@ class Object {
  private:
   friend class detail::ObjectAccess;
 
-  // A number, or up to 14 characters, or a counted pointer to what is shared by copies: 16 bytes.
-  struct alignas(8) Bits {
-    static constexpr std::uint8_t kShared = 0xff;
-    static constexpr std::size_t kNumberAt = 6;
+  // A number, or up to 14 characters, or a counted pointer to what is shared by copies: 16 bytes,
+  // in two words, which processors copy at once; where characters were written one by one, they
+  // would wait for them. From the lowest byte on: the kind, the length, the characters; in the
+  // second word: the number or pointer.
+  struct Bits {
+    static constexpr std::uint8_t kShared = 0xff;  // the length of what is elsewhere
+    static constexpr std::size_t kTextAt = 2;
+    static constexpr std::size_t kTextMax = 14;
 
-    Kind kind = Kind::kNone;
-    std::uint8_t length = 0;  // of a str or bytes that lies in `data`; kShared: elsewhere
-    char data[14] = {};       // a number or a pointer begins at kNumberAt
+    std::uint64_t head = 0;
+    std::uint64_t tail = 0;
   };
+  static_assert(static_cast<int>(Kind::kNone) == 0);
 
   explicit Object(const Bits& bits) noexcept : bits_(bits) {}
-  [[nodiscard]] bool is_shared() const noexcept { return bits_.length == Bits::kShared; }
+  [[nodiscard]] std::uint8_t length() const noexcept {
+    return static_cast<std::uint8_t>(bits_.head >> 8);
+  }
+  [[nodiscard]] bool is_shared() const noexcept { return length() == Bits::kShared; }
   // Behind the operators, which are nowhere declared but in the class: where they were visible to
   // ordinary lookup, every == of two enums in this namespace would try to make Objects of them.
   [[nodiscard]] bool equals(const Object& other) const;

@@ -28,45 +28,56 @@ struct HashCost {
   std::size_t clashes = 0;  // keys that have the same hash and are not equal
 };
 
-/// Finds the positions of hashed elements that somebody else keeps in a vector. An erased element
+inline constexpr std::size_t kHole = static_cast<std::size_t>(-1);  // no element's hash
+
+template <class Element> struct Hashed {
+  template <class... Args>
+  explicit Hashed(std::size_t of, Args&&... args)
+      : element(std::forward<Args>(args)...), hash(of) {}
+  Element element;
+  std::size_t hash;
+};
+
+/// Elements in the order of their insertion, and where they are by their hash. An erased element
 /// leaves a hole, so that the others keep their position and order.
-class HashIndex {
+template <class Element> class HashTable {
  public:
   static constexpr std::size_t kNowhere = static_cast<std::size_t>(-1);
-  static constexpr std::size_t kHole = static_cast<std::size_t>(-1);  // no element's hash
+  using Entries = PooledVector<Hashed<Element>>;
 
   /// Of elements, without the holes.
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  /// By position, holes too.
+  [[nodiscard]] const Entries& entries() const noexcept { return entries_; }
+  [[nodiscard]] Entries& entries() noexcept { return entries_; }
+  [[nodiscard]] Element& operator[](std::size_t position) noexcept {
+    return entries_[position].element;
+  }
+  [[nodiscard]] const Element& operator[](std::size_t position) const noexcept {
+    return entries_[position].element;
+  }
 
-  /// The hash for each position; kHole where nothing is.
-  [[nodiscard]] const PooledVector<std::size_t>& hashes() const noexcept { return hashes_; }
-
-  /// The position with this hash for which `same(position)` holds, or kNowhere. Adds to `cost`.
-  template <class Same>
-  [[nodiscard]] std::size_t find(std::size_t hash, const Same& same, HashCost& cost) const;
-
-  /// Adds a position at the end.
-  void append(std::size_t hash);
+  /// The position of the element with this key, or kNowhere. Adds to `cost`.
+  [[nodiscard]] std::size_t find(const Object& key, std::size_t hash, HashCost& cost) const;
+  /// Adds an element, made of `args`, which is not there.
+  template <class... Args> void append(std::size_t hash, Args&&... args);
   void erase(std::size_t position) noexcept;
   void clear() noexcept;
   void reserve(std::size_t n);
 
-  /// Whether the holes outweigh the elements. Then call without_holes() and remove them likewise.
-  [[nodiscard]] bool is_sparse() const noexcept { return hashes_.size() > 2 * size_ + 8; }
-  void without_holes();
-
  private:
+  void make_slot(std::size_t position);
   void rebuild(std::size_t slots);
   void fill_slot(std::size_t position) noexcept;
 
-  PooledVector<std::size_t> hashes_;
+  Entries entries_;
   // Open addressing, a power of two of them: position + 1, or 0 for a free slot. None at all while
   // there are few positions, which are then searched one by one.
   std::vector<std::uint32_t> slots_;
   std::size_t size_ = 0;
 };
 
-/// Walks over the positions of a HashIndex that are no holes.
+/// Walks over the elements of a HashTable that are no holes.
 template <class Element> class FilledIterator {
  public:
   using iterator_category = std::forward_iterator_tag;
@@ -76,17 +87,16 @@ template <class Element> class FilledIterator {
   using reference = const Element&;
 
   FilledIterator() noexcept = default;
-  FilledIterator(const Element* at, const std::size_t* hash, const std::size_t* end) noexcept
-      : at_(at), hash_(hash), end_(end) {
+  FilledIterator(const Hashed<Element>* at, const Hashed<Element>* end) noexcept
+      : at_(at), end_(end) {
     skip_holes();
   }
 
-  reference operator*() const noexcept { return *at_; }
-  pointer operator->() const noexcept { return at_; }
-  [[nodiscard]] std::size_t hash() const noexcept { return *hash_; }
+  reference operator*() const noexcept { return at_->element; }
+  pointer operator->() const noexcept { return &at_->element; }
+  [[nodiscard]] std::size_t hash() const noexcept { return at_->hash; }
   FilledIterator& operator++() noexcept {
     ++at_;
-    ++hash_;
     skip_holes();
     return *this;
   }
@@ -101,15 +111,11 @@ template <class Element> class FilledIterator {
 
  private:
   void skip_holes() noexcept {
-    while (hash_ != end_ && *hash_ == HashIndex::kHole) {
-      ++at_;
-      ++hash_;
-    }
+    while (at_ != end_ && at_->hash == kHole) ++at_;
   }
 
-  const Element* at_ = nullptr;
-  const std::size_t* hash_ = nullptr;
-  const std::size_t* end_ = nullptr;
+  const Hashed<Element>* at_ = nullptr;
+  const Hashed<Element>* end_ = nullptr;
 };
 
 /// Python's dict: pairs in the order of their insertion, found in constant time. Functions that
@@ -124,7 +130,7 @@ class ObjectDict {
   ObjectDict() = default;
   ObjectDict(std::initializer_list<value_type> items);
 
-  [[nodiscard]] std::size_t size() const noexcept { return index_.size(); }
+  [[nodiscard]] std::size_t size() const noexcept { return table_.size(); }
   [[nodiscard]] bool empty() const noexcept { return size() == 0; }
   [[nodiscard]] const_iterator begin() const noexcept;
   [[nodiscard]] const_iterator end() const noexcept;
@@ -145,11 +151,7 @@ class ObjectDict {
 
  private:
   friend class ObjectAccess;
-  [[nodiscard]] std::size_t position(const Object& key, std::size_t hash, HashCost& cost) const;
-  Object& insert_or_assign(Object key, Object value, HashCost& cost);
-
-  HashIndex index_;
-  PooledVector<value_type> items_;  // by position; None: None in a hole
+  HashTable<value_type> table_;  // None: None in a hole
 };
 
 /// Python's set, in the order of insertion.
@@ -162,7 +164,7 @@ class ObjectSet {
   ObjectSet() = default;
   ObjectSet(std::initializer_list<Object> items);
 
-  [[nodiscard]] std::size_t size() const noexcept { return index_.size(); }
+  [[nodiscard]] std::size_t size() const noexcept { return table_.size(); }
   [[nodiscard]] bool empty() const noexcept { return size() == 0; }
   [[nodiscard]] const_iterator begin() const noexcept;
   [[nodiscard]] const_iterator end() const noexcept;
@@ -177,11 +179,7 @@ class ObjectSet {
 
  private:
   friend class ObjectAccess;
-  [[nodiscard]] std::size_t position(const Object& value, std::size_t hash, HashCost& cost) const;
-  bool insert(Object value, HashCost& cost);
-
-  HashIndex index_;
-  PooledVector<Object> items_;  // by position; None in a hole
+  HashTable<Object> table_;  // None in a hole
 };
 
 /// Python's frozenset: a set of another type.
@@ -223,7 +221,8 @@ class ObjectIterator {
  private:
   friend class ObjectAccess;
   void skip_holes() noexcept {
-    while (hashes_ != nullptr && position_ != end_ && hashes_[position_] == HashIndex::kHole) {
+    while (hash_at_ != 0 && position_ != end_ &&
+           *reinterpret_cast<const std::size_t*>(at_ + hash_at_) == kHole) {
       ++position_;
       at_ += stride_;
     }
@@ -231,8 +230,8 @@ class ObjectIterator {
 
   Object whole_;  // of begin() alone
   const std::byte* at_ = nullptr;
-  std::size_t stride_ = 0;               // bytes from one key or element to the next
-  const std::size_t* hashes_ = nullptr;  // of a dict or set
+  std::size_t stride_ = 0;   // bytes from one key or element to the next
+  std::size_t hash_at_ = 0;  // bytes from a key or element to its hash, in a dict or set
   std::size_t position_ = 0;
   std::size_t end_ = 0;
 };
