@@ -241,6 +241,9 @@ class SharedMemoryManager {
  public:
   SharedMemoryManager();
 
+  /// Nothing: it is at work already.  THROWS: ProcessError after shutdown(), as in Python.
+  void start();
+
   /// Makes a block.  THROWS: as its constructor; ValueError after shutdown().
   [[nodiscard]] multiprocessing::SharedMemory SharedMemory(std::int64_t size);
   [[nodiscard]] multiprocessing::ShareableList ShareableList(std::initializer_list<Object> items);

@@ -75,6 +75,7 @@ class SharedMemoryOwner {
 
   /// THROWS: ValueError if it has ended.
   [[nodiscard]] sharedctypes::ManagerId id() const;
+  [[nodiscard]] bool ended() const noexcept { return ended_.load(); }
   void shutdown() noexcept;
 
  private:

@@ -82,7 +82,7 @@ SharedMemoryOwner::~SharedMemoryOwner() {
 }
 
 sharedctypes::ManagerId SharedMemoryOwner::id() const {
-  if (ended_.load()) throw ValueError("SharedMemoryManager: it was shut down; make another one");
+  if (ended()) throw ValueError("SharedMemoryManager: it was shut down; make another one");
   return id_;
 }
 
@@ -136,6 +136,11 @@ std::ostream& operator<<(std::ostream& out, const SharedMemory& block) {
 
 SharedMemoryManager::SharedMemoryManager()
     : owner_(std::make_shared<detail::SharedMemoryOwner>()) {}
+
+void SharedMemoryManager::start() {
+  if (owner_->ended())
+    throw ProcessError("SharedMemoryManager: start: it was shut down; make another one");
+}
 
 multiprocessing::SharedMemory SharedMemoryManager::SharedMemory(std::int64_t size) {
   return SharedMemoryAccess::make(

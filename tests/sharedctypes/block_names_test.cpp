@@ -247,6 +247,15 @@ TEST(BlockNamesTest, AManagerUnlinksItsBlocks) {
   EXPECT_FALSE(exists(second));
 }
 
+TEST(BlockNamesTest, AManagerIsStartedAndShutDownAsInPython) {
+  mp::SharedMemoryManager manager;
+  manager.start();
+  const auto block = manager.SharedMemory(1);
+  manager.shutdown();
+  EXPECT_FALSE(exists(block.name()));
+  EXPECT_THROW(manager.start(), mp::ProcessError);
+}
+
 TEST(BlockNamesTest, AManagerEndsWithItsLastHandleInTheProcessThatMadeIt) {
   mp::SharedMemoryManager manager;
   const auto block = manager.SharedMemory(1);
