@@ -215,6 +215,12 @@ class SystemExit {
 
 /// Chooses how processes start from here on: "fork" (the default), "spawn" or "forkserver".
 /// Where nobody calls this, the environment variable MULTIPROCESSING_START_METHOD decides.
+///
+/// By each of them a child has the working directory, the environment, the umask, the standard
+/// output and error, the signal mask and the ignored signals of the thread that starts it, and an
+/// empty standard input. Signal handlers stay with fork alone. All else that the kernel passes on
+/// (limits, priority, CPU affinity, user) is the starter's by fork and spawn; by forkserver it is
+/// that of the time of the program's first start.
 /// THROWS: RuntimeError when the method was chosen or used before and `force` is not given,
 /// ValueError for another name.
 void set_start_method(std::string_view method, bool force = false);

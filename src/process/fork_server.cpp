@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "os/code.hpp"
+#include "os/inherited.hpp"
 #include "os/pidfd.hpp"
 #include "os/socket.hpp"
 #include "os/stdio.hpp"
@@ -54,16 +55,9 @@ class Server {
     static_cast<void>(generation());
     static_cast<void>(launcher_named("fork"));
     os::remember_program();
-    // Ctrl-C ends the program, and with it this process; the children end by it themselves. Blocked
-    // and not ignored: a child that it hits at birth is to have it.
-    sigset_t interrupt;
-    ::sigemptyset(&interrupt);
-    ::sigaddset(&interrupt, SIGINT);
-    ::pthread_sigmask(SIG_BLOCK, &interrupt, &mask_before_);
-    // A program that ignores it would have the kernel throw the children's statuses away.
-    struct sigaction plain {};
-    plain.sa_handler = SIG_DFL;
-    ::sigaction(SIGCHLD, &plain, &on_child_before_);
+    // This process ends with the program and by nothing else that signals may be: not by a Ctrl-C,
+    // nor by what a shutdown sends to all. And no child is hit before it has its own mask.
+    os::block_signals(~std::uint64_t{0});
     watch(owner_.get());
     watch(channel_.get());
     answer(memory::self(), {});
@@ -120,7 +114,7 @@ class Server {
     try {
       auto request = std::make_unique<ServedRequest>(channel_.get());
       step = Refused::kDirectory;
-      if (request->front.take<bool>()) assume_surroundings(request->front);
+      if (request->front.take<bool>()) assume(assume_surroundings(request->front));
       request->record = records_ + request->front.take<std::uint32_t>();
       step = Refused::kFork;
       const pid_t pid = ::fork();
@@ -135,6 +129,12 @@ class Server {
     return nullptr;
   }
 
+  void assume(const os::Inherited& inherited) {
+    childrens_ = inherited;
+    // A process that ignores it has the kernel throw its children's statuses away.
+    os::ignore_signals(inherited.ignored & ~os::signal_bit(SIGCHLD));
+  }
+
   void become_child(ServedRequest& request) {
     // Whoever holds the server's end of its channel keeps the owner from seeing the server's death.
     channel_.reset();
@@ -142,8 +142,8 @@ class Server {
     request.owner = std::move(owner_);
     // Neither freed nor forgotten: this process would copy pages of the heap for it.
     for (const auto& [pidfd, forked] : forked_) ::close(pidfd);
-    ::sigaction(SIGCHLD, &on_child_before_, nullptr);
-    ::pthread_sigmask(SIG_SETMASK, &mask_before_, nullptr);
+    if ((childrens_.ignored & os::signal_bit(SIGCHLD)) != 0) ::signal(SIGCHLD, SIG_IGN);
+    os::block_signals(childrens_.blocked);
   }
 
   // Nobody but this process waits for the child, so its number is its own until then.
@@ -177,8 +177,7 @@ class Server {
   os::Fd epoll_{::epoll_create1(EPOLL_CLOEXEC)};
   std::unordered_map<int, Forked> forked_;
   ExitRecord* records_ = nullptr;
-  sigset_t mask_before_{};
-  struct sigaction on_child_before_ {};
+  os::Inherited childrens_;  // mask and ignored signals
 };
 
 // The owner waits for the process that it started; from here on this is another one.

@@ -55,7 +55,7 @@ class ServerLink {
   void complete(detail::Encoder& request, const RecordHandle& record) {
     request.align(16);
     const std::uint64_t front = request.size();
-    Surroundings now = Surroundings::of_this_process();
+    Surroundings now = Surroundings::of_this_thread();
     const bool changed = now != surroundings_;
     request.put(changed);
     if (changed) {

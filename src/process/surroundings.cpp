@@ -2,6 +2,7 @@
 #include "process/surroundings.hpp"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -21,8 +22,9 @@ bool is_open(int fd) noexcept { return ::fcntl(fd, F_GETFD) >= 0; }
 
 }  // namespace
 
-Surroundings Surroundings::of_this_process() {
+Surroundings Surroundings::of_this_thread() {
   Surroundings result;
+  result.inherited = os::inherited();
   std::error_code removed;
   result.directory = std::filesystem::current_path(removed).string();
   for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
@@ -34,11 +36,13 @@ Surroundings Surroundings::of_this_process() {
 void encode_surroundings(detail::Encoder& encoder, const Surroundings& surroundings) {
   detail::encode(encoder, surroundings.directory);
   detail::encode(encoder, surroundings.environment);
+  encoder.put(surroundings.inherited);
 }
 
-void assume_surroundings(detail::Decoder& decoder) {
+os::Inherited assume_surroundings(detail::Decoder& decoder) {
   const auto directory = detail::decode<std::string>(decoder);
   const auto environment = detail::decode<std::string>(decoder);
+  const auto inherited = decoder.take<os::Inherited>();
   if (!directory.empty() && ::chdir(directory.c_str()) != 0) {
     throw std::system_error(errno, std::generic_category(),
                             "cannot change to the parent's directory " + directory);
@@ -52,6 +56,8 @@ void assume_surroundings(detail::Decoder& decoder) {
       ::setenv(entry.substr(0, end).c_str(), entry.c_str() + end + 1, 1);
     }
   }
+  ::umask(static_cast<mode_t>(inherited.umask));
+  return inherited;
 }
 
 void encode_streams(detail::Encoder& encoder) {

@@ -46,11 +46,11 @@ TEST_F(ForkServerTest, AKilledServerIsReplacedAndItsChildrenAreStillWatched) {
   EXPECT_TRUE(first.join(seconds(30)));
 }
 
-TEST_F(ForkServerTest, AServerSurvivesCtrlCAndItsChildrenDoNot) {
+TEST_F(ForkServerTest, AServerSurvivesCtrlCAndShutdownsAndItsChildrenDoNot) {
   Process first = ctx.Process(sleep_for_ever);
   first.start();
   const pid_t server = server_of(first);
-  ::kill(server, SIGINT);
+  for (const int signal : {SIGINT, SIGQUIT, SIGHUP, SIGTERM}) ::kill(server, signal);
   first.interrupt();
   EXPECT_TRUE(first.join(seconds(30)));
   EXPECT_EQ(first.exitcode(), -SIGINT);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // What holds for a process whatever starts it: one body, run under every start method.
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -311,6 +312,41 @@ TEST_P(StartMethodTest, DirectoryEnvironmentAndOutputAreTheParentsAtTheStart) {
   });
   EXPECT_EQ(captured.code, 0);
   EXPECT_EQ(captured.output, "set late /usr\n");
+}
+
+// 0 if the umask is that, SIGUSR1 is blocked and SIGUSR2 and SIGCHLD are ignored, or none of them.
+int check_inherited(mode_t expected, bool signals) {
+  if (::umask(0) != expected) return 1;
+  sigset_t mask;
+  ::pthread_sigmask(SIG_BLOCK, nullptr, &mask);
+  if ((::sigismember(&mask, SIGUSR1) == 1) != signals) return 2;
+  if (::sigismember(&mask, SIGTERM) == 1) return 3;
+  for (const int signal : {SIGUSR2, SIGCHLD}) {
+    if ((::signal(signal, SIG_DFL) == SIG_IGN) != signals) return 4;
+  }
+  return 0;
+}
+void exit_inherited(mode_t expected, bool signals) { exit(check_inherited(expected, signals)); }
+
+TEST_P(StartMethodTest, UmaskSignalMaskAndIgnoredSignalsAreTheStartersAtTheStart) {
+  EXPECT_EQ(in_child([&] {
+              // A server, where there is one, started before these were what they are.
+              if (const int code = run([] {})) return code;
+              ::umask(0027);
+              ::signal(SIGUSR2, SIG_IGN);
+              ::signal(SIGCHLD, SIG_IGN);
+              sigset_t mask;
+              ::sigemptyset(&mask);
+              ::sigaddset(&mask, SIGUSR1);
+              ::pthread_sigmask(SIG_BLOCK, &mask, nullptr);
+              if (const int code = run(exit_inherited, 0027, true)) return 10 + code;
+              ::pthread_sigmask(SIG_UNBLOCK, &mask, nullptr);
+              ::signal(SIGUSR2, SIG_DFL);
+              ::signal(SIGCHLD, SIG_DFL);
+              ::umask(0077);
+              return run(exit_inherited, 0077, false);
+            }),
+            0);
 }
 
 TEST_P(StartMethodTest, ListingsShowTheProcesssName) {
