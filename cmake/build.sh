@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: BSL-1.0
 # How ./samples/run, ./tests/run and ./benchmarks/run build: to be sourced in the root folder.
 #
-#   prepare                          installs the Debian packages that are missing
+#   prepare [<package>...]           installs the Debian packages that are missing, those too
 #   build <preset> [<target>...]     configures and builds; the log is build/<preset>/build.log
 
 prepare() {
-  cmake/install-dependencies.sh
+  cmake/install-dependencies.sh "$@"
   if [[ -z ${CMAKE_CXX_COMPILER_LAUNCHER:-} ]] && command -v ccache >/dev/null; then
     export CMAKE_CXX_COMPILER_LAUNCHER=ccache
   fi
