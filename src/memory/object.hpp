@@ -37,6 +37,8 @@ enum class ObjectKind : std::uint16_t {
   kDescriptors,  ///< descriptors in a message that lies in the arena
   kMemory,       ///< Value, Array and other plain memory
   kProcess,
+  kTicket,  ///< a reference to an object in a manager's server
+  kBoard,   ///< where the ends of tickets are noted for the server
   kCount
 };
 

@@ -50,6 +50,12 @@ class Encoder {
     write(&value, sizeof value);
   }
 
+  /// Writes over a number that was put at that position: a size that is known only afterwards.
+  template <class T> void put_at(std::size_t position, T value) {
+    static_assert(std::is_trivially_copyable_v<T>);
+    std::memcpy(begin_ + position, &value, sizeof value);
+  }
+
   /// Room for `n` bytes or more behind what was written; advance() says how many were put there.
   [[nodiscard]] std::span<std::byte> room_for(std::size_t n) {
     if (n > room()) grow(n);
