@@ -6,6 +6,7 @@
 #pragma once
 #include <multiprocessing/connection.hpp>
 #include <multiprocessing/log.hpp>
+#include <multiprocessing/managers.hpp>
 #include <multiprocessing/process.hpp>
 #include <multiprocessing/queues.hpp>
 #include <multiprocessing/sharedctypes.hpp>
@@ -102,6 +103,11 @@ class Context {
   }
   template <class T> [[nodiscard]] auto RawArray(std::initializer_list<T> values) const {
     return multiprocessing::RawArray<T>(values);
+  }
+
+  /// A manager whose server is started by this context's method.
+  [[nodiscard]] auto Manager(ManagerOptions options = {}) const {
+    return multiprocessing::Manager(std::move(options), launcher_);
   }
 
   /// The name of this context's start method.

@@ -9,6 +9,7 @@
 #include <multiprocessing/fifo.hpp>
 #include <multiprocessing/listener.hpp>
 #include <multiprocessing/log.hpp>
+#include <multiprocessing/managers.hpp>
 #include <multiprocessing/memory.hpp>
 #include <multiprocessing/object.hpp>
 #include <multiprocessing/partial.hpp>

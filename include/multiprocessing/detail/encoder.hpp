@@ -79,6 +79,9 @@ class Encoder {
   /// Remembers the handle, so that the object lives as long as this encoder, and writes its index.
   void write_handle(const Handle& handle);
 
+  /// Remembers a handle whose index is in bytes that are written as they are.
+  void attach_handle(const Handle& handle) { handles_.push_back(handle); }
+
   /// Remembers the descriptor (borrowed) and writes its index.
   void write_descriptor(int fd);
 

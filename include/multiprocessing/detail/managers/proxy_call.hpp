@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: BSL-1.0
+// A handle to an object in a manager's server, and one call of it.
+#pragma once
+#include <multiprocessing/address.hpp>
+#include <multiprocessing/connection.hpp>
+#include <multiprocessing/detail/managers/values.hpp>
+#include <multiprocessing/timeout.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <iosfwd>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+namespace multiprocessing::managers {
+struct Channel;
+struct ProxyCore;
+class ServerLink;
+}  // namespace multiprocessing::managers
+
+namespace multiprocessing::detail {
+
+/// Made, given its arguments, run. One thread; it has a connection of its own meanwhile.
+class ProxyCall {
+ public:
+  /// THROWS: std::system_error, AuthenticationError, EOFError where the server cannot be reached.
+  ProxyCall(const managers::ProxyCore* core, MethodName method);
+  ProxyCall(const ProxyCall&) = delete;
+  ProxyCall& operator=(const ProxyCall&) = delete;
+  ~ProxyCall();
+
+  template <class T> ProxyCall& add(const T& value) {
+    using Sent = message_type_t<const T&>;
+    check_message<Sent>();
+    if (!python_) {
+      ++count_;
+      if constexpr (std::is_convertible_v<const T&, const Sent&>) {
+        append_value<Sent>(*out_, value);
+      } else {
+        append_value<Sent>(*out_, Sent(value));
+      }
+    } else if constexpr (kHasObjectForm<Sent>) {
+      objects_.push_back(Object(value));
+    } else {
+      refuse_in_python(type_name<Sent>());
+    }
+    return *this;
+  }
+
+  /// THROWS: what the method throws; EOFError when the server ends; TypeError if R is another type
+  /// than the result's.
+  template <class R> R run() {
+    perform();
+    if constexpr (!std::is_void_v<R>) {
+      if (python_) return from_object<R>(result_);
+      Decoder decoder = reply();
+      return read_value<R>(reply_type_, decoder);
+    }
+  }
+
+  /// An object that is made by the call. THROWS: as run().
+  [[nodiscard]] std::shared_ptr<const managers::ProxyCore> run_made();
+
+  /// Of the server itself: an object of a type of the library; one by a registration, whose name
+  /// is the first argument; a value by a registration.
+  void make(MethodName type_id, std::uint64_t key);
+  void create();
+  void call_named();
+  void ask_count();
+  void ask_debug();
+
+ private:
+  struct State;
+  [[nodiscard]] State& state() noexcept { return *reinterpret_cast<State*>(room_); }
+  [[nodiscard]] const State& state() const noexcept {
+    return *reinterpret_cast<const State*>(room_);
+  }
+  void perform();
+  void exchange();
+  void send_and_receive();
+  [[noreturn]] void throw_reply(Decoder& decoder);
+  void adopt(std::uint32_t count);
+  [[nodiscard]] Decoder reply() const;
+  [[noreturn]] void fail_ended();
+  void perform_in_python();
+  void ask_python(const std::string& id, const std::string& method, const Object& args);
+  [[nodiscard]] std::shared_ptr<const managers::ProxyCore> made_in_python(
+      std::shared_ptr<managers::ProxyCore> core);
+  [[noreturn]] static void refuse_in_python(const std::string& type);
+
+  const managers::ProxyCore* core_;
+  MethodName method_;
+  OutgoingEncoder out_;
+  std::uint64_t key_ = 0;
+  std::uint32_t count_ = 0;
+  Fingerprint reply_type_ = 0;
+  std::uint8_t op_ = 0;
+  std::uint8_t reply_kind_ = 0;
+  bool python_ = false;
+  Object::List objects_;                  // arguments for a Python server
+  Object result_;                         // of one
+  alignas(8) std::byte room_[64];         // for the State
+};
+
+class ProxyAccess;
+
+}  // namespace multiprocessing::detail
+
+namespace multiprocessing {
+
+/// Base of all proxies: a handle to an object that lives in a manager's server. Copies name the
+/// same object, which lives as long as any of them does, in any process. Python: `BaseProxy`.
+///
+/// Threads: calls of several threads go side by side, each over a connection of its own.
+/// Fork:    the child's proxies name the same objects.
+/// Death:   of the server: every call is EOFError or a connection's error, at once.
+///          Of a process with proxies: they are let go within a second.
+class BaseProxy {
+ public:
+  /// Names nothing; every call is a ValueError.
+  BaseProxy() noexcept = default;
+
+  /// Calls a method by its name. THROWS: AttributeError if the object has none of that name;
+  /// the exception that it throws, if it is one of the library's, else RemoteError; TypeError for
+  /// arguments or results of other types; EOFError when the server ends. Python: `_callmethod`.
+  template <class R = Object, class... Args>
+  R call(std::string_view method, const Args&... args) const {
+    detail::ProxyCall call(core_.get(), detail::MethodName(method));
+    (call.add(args), ...);
+    return call.template run<R>();
+  }
+
+  /// What the object itself prints, as Python's str(proxy).
+  [[nodiscard]] std::string str() const;
+  /// The proxy: `<DictProxy object, typeid 'dict' at 0x7f01>`.
+  [[nodiscard]] std::string repr() const;
+  /// Where the server listens, and the object's number there.
+  [[nodiscard]] const Address& address() const;
+  [[nodiscard]] std::string id() const;
+
+  /// Whether both name the same object.
+  friend bool operator==(const BaseProxy& a, const BaseProxy& b) noexcept { return a.same_as(b); }
+  /// Prints str().
+  friend std::ostream& operator<<(std::ostream& out, const BaseProxy& proxy) {
+    return proxy.print(out);
+  }
+
+ protected:
+  explicit BaseProxy(std::shared_ptr<const managers::ProxyCore> core) noexcept
+      : core_(std::move(core)) {}
+
+  template <class R, class... Args>
+  R run(detail::MethodName method, const Args&... args) const {
+    detail::ProxyCall call(core_.get(), method);
+    (call.add(args), ...);
+    return call.template run<R>();
+  }
+
+ private:
+  friend class detail::ProxyAccess;
+  [[nodiscard]] bool same_as(const BaseProxy& other) const noexcept;
+  std::ostream& print(std::ostream& out) const;
+
+  std::shared_ptr<const managers::ProxyCore> core_;
+};
+
+/// A proxy whose methods are called by name. Python: `AutoProxy`.
+class AutoProxy : public BaseProxy {
+ public:
+  AutoProxy() = default;
+
+ private:
+  friend class detail::ProxyAccess;
+  using BaseProxy::BaseProxy;
+};
+
+namespace detail {
+
+class ProxyAccess {
+ public:
+  template <class P> static P make(std::shared_ptr<const managers::ProxyCore> core) {
+    return P(std::move(core));
+  }
+  static const std::shared_ptr<const managers::ProxyCore>& core(const BaseProxy& proxy) noexcept {
+    return proxy.core_;
+  }
+};
+
+void encode_proxy(Encoder& encoder, const BaseProxy& proxy);
+[[nodiscard]] std::shared_ptr<const managers::ProxyCore> decode_proxy(Decoder& decoder);
+
+template <class P> struct ProxyTraveller {
+  static void encode(Encoder& encoder, const P& proxy) { encode_proxy(encoder, proxy); }
+  static P decode(Decoder& decoder) { return ProxyAccess::make<P>(decode_proxy(decoder)); }
+};
+template <> struct Traveller<AutoProxy> : ProxyTraveller<AutoProxy> {};
+
+/// Python's timeouts: None, or seconds.
+using Seconds = std::optional<double>;
+[[nodiscard]] inline Seconds seconds_of(Timeout timeout) noexcept {
+  if (timeout.is_forever()) return std::nullopt;
+  return static_cast<double>(timeout.nanoseconds()) / 1e9;
+}
+
+template <class P>
+concept ProxyType = std::derived_from<P, BaseProxy>;
+
+}  // namespace detail
+}  // namespace multiprocessing
+
+/// Prints str(), as Python's str(proxy); width, fill and alignment as for strings.
+template <multiprocessing::detail::ProxyType P>
+struct fmt::formatter<P> : fmt::formatter<fmt::string_view> {
+  auto format(const P& proxy, fmt::format_context& context) const {
+    return fmt::formatter<fmt::string_view>::format(proxy.str(), context);
+  }
+};

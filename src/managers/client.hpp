@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: BSL-1.0
+// A client process as the server knows it. It is gone when all of its connections are.
+#pragma once
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <multiprocessing/detail/managers/referent.hpp>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+
+#include "managers/frames.hpp"
+
+namespace multiprocessing::managers {
+
+struct Client {
+  std::uint64_t id = 0;
+  pid_t pid = 0;
+  std::string name;
+  memory::Serial serial = memory::kNobody;
+  bool in_tree = false;
+
+  std::size_t sessions = 0;  // guarded by the server
+
+  std::mutex mutex;
+  std::unordered_map<Ident, std::size_t> leases;  // guarded by mutex
+  // What it holds something of (a lock, permits): to be told of its death. Guarded by mutex.
+  std::unordered_map<detail::Referent*, std::weak_ptr<detail::Referent>> holdings;
+
+  void holds(detail::Referent& referent) {
+    const std::lock_guard guard(mutex);
+    holdings.emplace(&referent, referent.weak_from_this());
+  }
+  void holds_no_more(detail::Referent& referent) {
+    const std::lock_guard guard(mutex);
+    holdings.erase(&referent);
+  }
+};
+
+}  // namespace multiprocessing::managers

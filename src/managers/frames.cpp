@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "managers/frames.hpp"
+
+#include <arpa/inet.h>
+#include <endian.h>
+#include <fmt/format.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <multiprocessing/errors.hpp>
+#include <new>
+#include <system_error>
+
+#include "memory/arena.hpp"
+#include "os/socket.hpp"
+
+namespace multiprocessing::managers {
+namespace {
+
+constexpr std::uint32_t kLong = 0xffff'ffff;
+constexpr std::uint64_t kShortMax = 0x7fff'ffff;
+constexpr std::size_t kPayloadAt = 16;
+constexpr std::size_t kFirstBytes = 4096;
+constexpr std::size_t kKeptBytes = std::size_t{256} * 1024;
+// The other side's word alone is worth no more memory than this.
+constexpr std::size_t kReservedMax = std::size_t{64} << 20;
+
+iovec part_of(const void* data, std::size_t bytes) noexcept {
+  return {const_cast<void*>(data), bytes};
+}
+
+std::size_t padding_of(std::size_t size) noexcept { return (8 - size % 8) % 8; }
+
+bool send_parts(int fd, std::span<const std::byte> payload, std::span<const std::uint64_t> offsets) {
+  const std::uint64_t zeros = 0;
+  const std::size_t padding = offsets.empty() ? 0 : padding_of(payload.size());
+  const std::uint64_t length = payload.size() + padding + offsets.size_bytes();
+  const std::uint32_t front = htonl(length > kShortMax ? kLong : static_cast<std::uint32_t>(length));
+  const std::uint64_t longer = htobe64(length);
+  iovec parts[] = {part_of(&front, sizeof front),
+                   part_of(&longer, length > kShortMax ? sizeof longer : 0),
+                   part_of(payload.data(), payload.size()), part_of(&zeros, padding),
+                   part_of(offsets.data(), offsets.size_bytes())};
+  try {
+    return os::send_all(fd, parts);
+  } catch (const std::system_error& error) {
+    if (error.code().value() == ECONNRESET) return false;
+    throw;
+  }
+}
+
+}  // namespace
+
+bool send_frame(int fd, std::span<const std::byte> payload) { return send_parts(fd, payload, {}); }
+
+bool send_frame(int fd, const detail::Encoder& payload) {
+  if (payload.handles().empty()) return send_parts(fd, payload.bytes(), {});
+  std::vector<std::uint64_t> offsets;
+  offsets.reserve(payload.handles().size());
+  for (const detail::Handle& handle : payload.handles()) {
+    offsets.push_back(memory::offset_of(handle.get()));
+  }
+  return send_parts(fd, payload.bytes(), offsets);
+}
+
+std::size_t frame_bytes(const detail::Encoder& payload) noexcept {
+  return payload.size() + 8 * payload.handles().size() + 8;
+}
+
+FrameReader::~FrameReader() { std::free(memory_); }
+
+void FrameReader::reserve(std::size_t bytes) {
+  if (bytes <= capacity_) return;
+  auto* more = static_cast<std::byte*>(std::realloc(memory_, bytes));
+  if (more == nullptr) throw std::bad_alloc();
+  memory_ = more;
+  capacity_ = bytes;
+}
+
+bool FrameReader::fill(int fd, std::size_t wanted) {
+  while (end_ - begin_ < wanted) {
+    if (end_ == capacity_) {
+      const std::size_t needed = begin_ + wanted;
+      reserve(std::min(needed, std::max(capacity_ * 2, std::min(needed, kReservedMax))));
+    }
+    const ssize_t got = ::recv(fd, memory_ + end_, capacity_ - end_, 0);
+    if (got > 0) {
+      end_ += static_cast<std::size_t>(got);
+    } else if (got == 0 || errno == ECONNRESET) {
+      return false;
+    } else if (errno != EINTR) {
+      throw std::system_error(errno, std::generic_category(), "cannot receive");
+    }
+  }
+  return true;
+}
+
+std::optional<std::span<const std::byte>> FrameReader::read(int fd, std::uint64_t limit) {
+  // The payload begins at a multiple of 16, for which its length lies in front of one.
+  constexpr std::size_t kLengthAt = kPayloadAt - sizeof(std::uint32_t);
+  const std::size_t left = end_ - begin_;
+  if (left == 0 && capacity_ > kKeptBytes) {
+    std::free(memory_);
+    memory_ = nullptr;
+    capacity_ = 0;
+  }
+  reserve(kFirstBytes);
+  if (left != 0) std::memmove(memory_ + kLengthAt, memory_ + begin_, left);
+  begin_ = kLengthAt;
+  end_ = begin_ + left;
+
+  if (!fill(fd, sizeof(std::uint32_t))) return std::nullopt;
+  std::uint32_t front = 0;
+  std::memcpy(&front, memory_ + begin_, sizeof front);
+  front = ntohl(front);
+  std::uint64_t length = front;
+  begin_ += sizeof front;
+  if (front > kShortMax) {
+    if (!fill(fd, sizeof length)) return std::nullopt;
+    std::memcpy(&length, memory_ + begin_, sizeof length);
+    length = be64toh(length);
+    begin_ += sizeof length;
+  }
+  if ((front > kShortMax && front != kLong) || length > limit || length > SIZE_MAX / 4) {
+    throw std::system_error(EMSGSIZE, std::generic_category(),
+                            fmt::format("a message of {} bytes is announced, and the limit is {}",
+                                        length, limit));
+  }
+  if (!fill(fd, length)) return std::nullopt;
+  const std::span<const std::byte> payload(memory_ + begin_, length);
+  begin_ += length;
+  return payload;
+}
+
+std::vector<std::uint64_t> take_offsets(std::span<const std::byte>& payload,
+                                        std::uint32_t handles) {
+  std::vector<std::uint64_t> offsets;
+  if (handles == 0) return offsets;
+  if (handles > payload.size() / sizeof(std::uint64_t)) {
+    throw ValueError("a message names more shared objects than came with it");
+  }
+  offsets.resize(handles);
+  const std::size_t at = payload.size() - handles * sizeof(std::uint64_t);
+  std::memcpy(offsets.data(), payload.data() + at, handles * sizeof(std::uint64_t));
+  payload = payload.first(at);
+  return offsets;
+}
+
+}  // namespace multiprocessing::managers

@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "managers/link.hpp"
+
+#include <fmt/format.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <map>
+#include <multiprocessing/detail/message.hpp>
+#include <multiprocessing/detail/pickle.hpp>
+#include <multiprocessing/errors.hpp>
+#include <multiprocessing/process.hpp>
+#include <mutex>
+#include <system_error>
+
+#include "connection/handshake.hpp"
+#include "connection/resolve.hpp"
+#include "managers/python_pickle.hpp"
+#include "managers/remote_error.hpp"
+#include "managers/tree_id.hpp"
+#include "memory/identity.hpp"
+#include "os/clock.hpp"
+#include "os/random.hpp"
+#include "os/stream_socket.hpp"
+#include "os/system_error.hpp"
+
+namespace multiprocessing::managers {
+namespace {
+
+// More than that many idle ones are closed.
+constexpr std::size_t kIdleMost = 8;
+
+os::ForkMutex links_mutex;
+// Never destroyed: proxies may be globals.
+std::map<Address, std::weak_ptr<ServerLink>>& links() {
+  static auto* const all = new std::map<Address, std::weak_ptr<ServerLink>>;
+  return *all;
+}
+
+os::ForkMutex id_mutex;
+ClientId id;                   // guarded by id_mutex
+std::uint32_t id_generation;  // guarded
+
+bool same_key(const AuthKey& a, const AuthKey& b) {
+  return static_cast<bool>(a) == static_cast<bool>(b) &&
+         std::equal(a.bytes().begin(), a.bytes().end(), b.bytes().begin(), b.bytes().end());
+}
+
+// Whether the server has hung up meanwhile: a socket of TCP takes what nobody will read.
+bool is_stale(int fd) noexcept {
+  char byte = 0;
+  const ssize_t got = ::recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  return got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR);
+}
+
+}  // namespace
+
+ClientId client_id() {
+  const std::lock_guard guard(id_mutex);
+  if (id.own == 0 || id_generation != os::fork_generation()) {
+    const auto random = os::random_bytes<8>();
+    id.parents = id.own;
+    std::memcpy(&id.own, random.data(), sizeof id.own);
+    id.own |= 1;
+    id_generation = os::fork_generation();
+  }
+  return id;
+}
+
+std::shared_ptr<ServerLink> ServerLink::to(const Address& address, const AuthKey& key) {
+  std::shared_ptr<ServerLink> link;
+  {
+    const std::lock_guard guard(links_mutex);
+    const auto found = links().find(address);
+    if (found != links().end()) link = found->second.lock();
+  }
+  if (link != nullptr && (!key || same_key(link->key_, key))) return link;
+  const AuthKey used = key ? key : AuthKey(current_process().authkey());
+  link = std::make_shared<ServerLink>(address, used);
+  const std::lock_guard guard(links_mutex);
+  std::erase_if(links(), [](const auto& entry) { return entry.second.expired(); });
+  links()[address] = link;
+  return link;
+}
+
+ServerLink::~ServerLink() = default;
+
+void ServerLink::forget_parents() noexcept {
+  if (generation_ == os::fork_generation()) return;
+  idle_.clear();
+  generation_ = os::fork_generation();
+}
+
+std::unique_ptr<Channel> ServerLink::take(bool fresh) {
+  while (!fresh) {
+    std::unique_ptr<Channel> channel;
+    {
+      const std::lock_guard guard(mutex_);
+      forget_parents();
+      if (idle_.empty()) break;
+      channel = std::move(idle_.back());
+      idle_.pop_back();
+    }
+    channel->used = true;
+    if (address_.path().empty() && is_stale(channel->socket.get())) continue;
+    return channel;
+  }
+  return connect();
+}
+
+void ServerLink::give_back(std::unique_ptr<Channel> channel) noexcept {
+  if (channel->generation != os::fork_generation()) return;
+  const std::lock_guard guard(mutex_);
+  forget_parents();
+  if (idle_.size() < kIdleMost) idle_.push_back(std::move(channel));
+}
+
+OwnSocket ServerLink::open_socket() const {
+  const os::Deadline deadline = os::Deadline::never();
+  const auto all =
+      connection::resolve(address_, SOCK_STREAM, os::Use::kConnect);
+  os::Fd fd;
+  for (std::size_t i = 0; !fd; ++i) {
+    try {
+      fd = os::connect_to(all[i], deadline);
+    } catch (const std::system_error&) {
+      if (i + 1 == all.size()) throw;
+    }
+  }
+  OwnSocket socket(std::move(fd));
+  connection::SocketChannel channel(socket.get(), deadline);
+  const connection::Secret secret{key_.bytes(), true};
+  connection::answer(channel, secret);
+  connection::deliver(channel, secret, "sha256");
+  return socket;
+}
+
+std::unique_ptr<Channel> ServerLink::connect() {
+  if (address_.empty()) throw ValueError("a manager that was not started has no address");
+  const std::string whom = fmt::format("manager at {}", address_);
+  try {
+    auto channel = std::make_unique<Channel>();
+    channel->generation = os::fork_generation();
+    channel->socket = open_socket();
+    greet(*channel);
+    if (!channel->python) return channel;
+    // It has answered a greeting that it does not understand, and hung up.
+    channel = std::make_unique<Channel>();
+    channel->generation = os::fork_generation();
+    channel->python = true;
+    channel->server = "Python";
+    channel->socket = open_socket();
+    const Object request = python_request(nullptr, "accept_connection",
+                                          Object::tuple({current_process().name()}));
+    const auto reply = exchange_pickles(*channel, request);
+    static_cast<void>(python_result(reply, channel->server));
+    return channel;
+  } catch (const EOFError& error) {
+    throw EOFError(fmt::format("{}: {}", whom, error.what()));
+  } catch (const AuthenticationError& error) {
+    throw AuthenticationError(fmt::format("{}: {}", whom, error.what()));
+  } catch (const std::system_error& error) {
+    if (error.code().value() == ECONNRESET) {
+      throw EOFError(fmt::format("{}: it hung up while it was connected to", whom));
+    }
+    os::rethrow_about(whom, error);
+  }
+}
+
+void ServerLink::greet(Channel& channel) {
+  const ClientId client = client_id();
+  Hello hello;
+  hello.client = client.own;
+  hello.inherits = client.parents;
+  hello.pid = static_cast<std::uint32_t>(::getpid());
+  hello.serial = memory::self();
+  detail::OutgoingEncoder encoder;
+  detail::Encoder& out = *encoder;
+  out.put(hello);
+  detail::encode(out, current_process().name());
+  detail::encode(out, tree_id());
+  const auto reply = send_frame(channel.socket.get(), out)
+                         ? channel.reader.read(channel.socket.get(), kAnyLength)
+                         : std::nullopt;
+  if (!reply) throw EOFError("the server hung up");
+  if (reply->size() < sizeof(Welcome) || header_of<Welcome>(*reply).magic != kMagic) {
+    channel.python = true;
+    return;
+  }
+  detail::Decoder decoder(*reply);
+  const auto welcome = decoder.take<Welcome>();
+  channel.pid = static_cast<pid_t>(welcome.pid);
+  channel.serial = welcome.serial;
+  channel.in_tree = welcome.in_tree != 0;
+  channel.max_message_bytes = welcome.max_message_bytes;
+  channel.server = detail::decode<std::string>(decoder);
+}
+
+void ServerLink::ask(Op op, Ident ident) {
+  auto channel = take();
+  if (channel->python) return give_back(std::move(channel));
+  for (bool again = channel->used;; again = false) {
+    detail::OutgoingEncoder encoder;
+    RequestHeader header;
+    header.op = op;
+    header.ident = ident;
+    (*encoder).put(header);
+    if (!send_frame(channel->socket.get(), *encoder)) {
+      if (!again) throw EOFError(fmt::format("manager at {}: the server has ended", address_));
+      channel = take(true);
+      continue;
+    }
+    auto reply = channel->reader.read(channel->socket.get(), kAnyLength);
+    if (!reply) throw EOFError(fmt::format("manager at {}: the server has ended", address_));
+    detail::Decoder decoder(*reply);
+    const auto told = decoder.take<ReplyHeader>();
+    if (told.kind == ReplyKind::kError) {
+      const std::vector<std::byte> text(reply->begin(), reply->end());
+      give_back(std::move(channel));
+      detail::Decoder copy(text);
+      static_cast<void>(copy.take<ReplyHeader>());
+      throw_error(copy);
+    }
+    return give_back(std::move(channel));
+  }
+}
+
+void ServerLink::tell(Op op, Ident ident) noexcept {
+  try {
+    std::unique_ptr<Channel> channel;
+    {
+      const std::lock_guard guard(mutex_);
+      if (generation_ != os::fork_generation()) return;
+    }
+    channel = take();
+    detail::OutgoingEncoder encoder;
+    RequestHeader header;
+    header.op = op;
+    header.ident = ident;
+    (*encoder).put(header);
+    if (send_frame(channel->socket.get(), *encoder)) give_back(std::move(channel));
+  } catch (const std::exception&) {
+    // A server that cannot be told has ended, or drops what a client that has gone referred to.
+  }
+}
+
+Object ServerLink::ask_python(const std::string& function, const Object& args) {
+  Channel channel;
+  channel.generation = os::fork_generation();
+  channel.socket = open_socket();
+  const auto reply = exchange_pickles(channel, python_request(nullptr, function, args));
+  return python_result(reply, "Python");
+}
+
+}  // namespace multiprocessing::managers

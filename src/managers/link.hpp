@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: BSL-1.0
+// A process's connections to a server. A call takes one for itself, and gives it back; so there
+// are as many as there were calls at a time, and at least one while the process has a proxy.
+//
+// Fork: the child has none, and opens its own.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <multiprocessing/address.hpp>
+#include <multiprocessing/listener.hpp>
+#include <string>
+#include <vector>
+
+#include "managers/frames.hpp"
+#include "managers/own_socket.hpp"
+#include "os/fork_mutex.hpp"
+
+namespace multiprocessing::managers {
+
+struct Channel {
+  OwnSocket socket;
+  FrameReader reader;
+  bool python = false;   // the server is CPython's
+  bool in_tree = false;  // both share an arena
+  bool used = false;     // it has been idle before
+  std::uint32_t generation = 0;
+  pid_t pid = 0;
+  memory::Serial serial = memory::kNobody;
+  std::uint64_t max_message_bytes = kAnyLength;
+  std::string server;  // the name of its process
+};
+
+class ServerLink : public std::enable_shared_from_this<ServerLink> {
+ public:
+  /// The one link of this process to that server. No key: the one that was used before, or this
+  /// process's. Nothing is connected yet.
+  [[nodiscard]] static std::shared_ptr<ServerLink> to(const Address& address, const AuthKey& key);
+
+  ServerLink(Address address, AuthKey key) : address_(std::move(address)), key_(std::move(key)) {}
+  ServerLink(const ServerLink&) = delete;
+  ServerLink& operator=(const ServerLink&) = delete;
+  ~ServerLink();
+
+  [[nodiscard]] const Address& address() const noexcept { return address_; }
+  [[nodiscard]] const AuthKey& key() const noexcept { return key_; }
+
+  /// An idle channel, or a new one. THROWS: what ProxyCall does.
+  [[nodiscard]] std::unique_ptr<Channel> take(bool fresh = false);
+  void give_back(std::unique_ptr<Channel> channel) noexcept;
+
+  /// A request without arguments; its reply is an error or not looked at. THROWS: what it throws.
+  void ask(Op op, Ident ident);
+  /// The same without a reply, where there is a connection.
+  void tell(Op op, Ident ident) noexcept;
+
+  /// Asks a CPython server for one of its own functions, over a connection for that.
+  Object ask_python(const std::string& function, const Object& args);
+
+ private:
+  [[nodiscard]] std::unique_ptr<Channel> connect();
+  [[nodiscard]] OwnSocket open_socket() const;
+  void greet(Channel& channel);
+  void forget_parents() noexcept;
+
+  const Address address_;
+  const AuthKey key_;
+  os::ForkMutex mutex_;
+  std::vector<std::unique_ptr<Channel>> idle_;  // guarded by mutex_
+  std::uint32_t generation_ = 0;                // guarded: the process that opened them
+};
+
+/// This process's number among a server's clients, and that of the process it was forked from.
+struct ClientId {
+  std::uint64_t own;
+  std::uint64_t parents;
+};
+[[nodiscard]] ClientId client_id();
+
+}  // namespace multiprocessing::managers

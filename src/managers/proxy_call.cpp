@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: BSL-1.0
+#include <fmt/format.h>
+
+#include <atomic>
+#include <multiprocessing/detail/pickle.hpp>
+#include <multiprocessing/errors.hpp>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "managers/link.hpp"
+#include "managers/proxy_core.hpp"
+#include "managers/python_pickle.hpp"
+#include "managers/remote_error.hpp"
+#include "memory/identity.hpp"
+#include "memory/object.hpp"
+#include "os/fork_mutex.hpp"
+
+namespace multiprocessing::managers {
+
+std::shared_ptr<void> make_lease(std::shared_ptr<ServerLink> link, Ident ident);
+
+namespace {
+
+// Tells the threads of a process apart, for locks that belong to one.
+std::uint32_t thread_number() noexcept {
+  static std::atomic<std::uint32_t> last{0};
+  thread_local const std::uint32_t own = ++last;
+  return own;
+}
+
+// A reference to an object in a CPython server, given up in the process that got it.
+class PythonReference {
+ public:
+  PythonReference(std::shared_ptr<ServerLink> link, std::string id)
+      : link_(std::move(link)), id_(std::move(id)), generation_(os::fork_generation()) {}
+  PythonReference(const PythonReference&) = delete;
+  PythonReference& operator=(const PythonReference&) = delete;
+  ~PythonReference() {
+    if (generation_ != os::fork_generation()) return;
+    try {
+      static_cast<void>(link_->ask_python("decref", Object::tuple({id_})));
+    } catch (const std::exception&) {
+      // The server has ended, and the object with it.
+    }
+  }
+
+ private:
+  std::shared_ptr<ServerLink> link_;
+  std::string id_;
+  std::uint32_t generation_;
+};
+
+}  // namespace
+}  // namespace multiprocessing::managers
+
+namespace multiprocessing::detail {
+
+using managers::Channel;
+using managers::Op;
+using managers::ProxyCore;
+using managers::ReplyHeader;
+using managers::ReplyKind;
+using managers::RequestHeader;
+
+struct ProxyCall::State {
+  std::unique_ptr<Channel> channel;
+  managers::ToStrangers strangers;
+  std::span<const std::byte> reply;
+  std::vector<Handle> handles;
+
+  explicit State(std::unique_ptr<Channel> taken)
+      : channel(std::move(taken)), strangers(!channel->in_tree && !channel->python) {}
+};
+
+ProxyCall::ProxyCall(const ProxyCore* core, MethodName method) : core_(core), method_(method) {
+  if (core == nullptr) throw ValueError("this proxy names no object");
+  static_assert(sizeof(State) <= sizeof room_);
+  ::new (room_) State(core->link->take());
+  python_ = state().channel->python;
+  if (!python_) (*out_).put(RequestHeader{});
+}
+
+ProxyCall::~ProxyCall() {
+  if (state().channel != nullptr) core_->link->give_back(std::move(state().channel));
+  state().~State();
+}
+
+void ProxyCall::make(MethodName type_id, std::uint64_t key) {
+  method_ = type_id;
+  op_ = static_cast<std::uint8_t>(Op::kMake);
+  key_ = key;
+}
+void ProxyCall::create() { op_ = static_cast<std::uint8_t>(Op::kCreate); }
+void ProxyCall::call_named() { op_ = static_cast<std::uint8_t>(Op::kCallNamed); }
+
+void ProxyCall::ask_count() { op_ = static_cast<std::uint8_t>(Op::kCount); }
+void ProxyCall::ask_debug() { op_ = static_cast<std::uint8_t>(Op::kDebug); }
+
+void ProxyCall::fail_ended() {
+  const std::string where = fmt::format("manager at {}", core_->link->address());
+  state().channel.reset();
+  throw EOFError(fmt::format("{}: the server has ended, or hung up ({})", where, method_.text));
+}
+
+void ProxyCall::perform() {
+  if (python_) return perform_in_python();
+  Encoder& out = *out_;
+  RequestHeader header;
+  header.op = static_cast<Op>(op_);
+  header.arguments = static_cast<std::uint16_t>(count_);
+  header.method = method_.hash;
+  header.ident = core_->ident;
+  header.thread = managers::thread_number();
+  header.handles = static_cast<std::uint32_t>(out.handles().size());
+  header.key = key_;
+  out.put_at(0, header);
+
+  const std::uint64_t limit = state().channel->max_message_bytes;
+  if (managers::frame_bytes(out) > limit) {
+    throw ValueError(fmt::format("{}: the arguments have {} bytes, and the manager's "
+                                 "max_message_bytes is {}",
+                                 method_.text, managers::frame_bytes(out), limit));
+  }
+  if (header.handles != 0 && !state().channel->in_tree) {
+    throw TypeError(fmt::format(
+        "{}: an argument contains a shared object (a Lock, a Queue…), which reaches only servers "
+        "of this program",
+        method_.text));
+  }
+  if (!out.descriptors().empty()) {
+    throw TypeError(fmt::format("{}: a Connection cannot go to a manager's server", method_.text));
+  }
+  exchange();
+}
+
+void ProxyCall::exchange() {
+  try {
+    send_and_receive();
+  } catch (const std::system_error&) {
+    // Nobody knows where the next message would begin.
+    state().channel.reset();
+    throw;
+  }
+  Decoder decoder(state().reply);
+  const auto header = decoder.take<ReplyHeader>();
+  if (header.handles != 0) adopt(header.handles);
+  reply_type_ = header.type;
+  reply_kind_ = static_cast<std::uint8_t>(header.kind);
+  if (header.kind == ReplyKind::kError) throw_reply(decoder);
+}
+
+void ProxyCall::send_and_receive() {
+  // A server that was started anew has hung up on connections that were idle: it got nothing.
+  while (!managers::send_frame(state().channel->socket.get(), *out_)) {
+    if (!state().channel->used) fail_ended();
+    state().channel = core_->link->take(true);
+  }
+  Channel& channel = *state().channel;
+  const auto payload = channel.reader.read(channel.socket.get(), kAnyLength);
+  if (!payload) fail_ended();
+  state().reply = *payload;
+}
+
+void ProxyCall::throw_reply(Decoder& decoder) {
+  try {
+    managers::throw_error(decoder);
+  } catch (const AttributeError& error) {
+    // The server knows the name's hash alone.
+    const std::string text = error.what();
+    constexpr std::string_view kNoName = "has no method of that name";
+    const std::size_t at = text.find(kNoName);
+    if (at == std::string::npos) throw;
+    throw AttributeError(text.substr(0, at) + fmt::format("has no method '{}'", method_.text) +
+                         text.substr(at + kNoName.size()));
+  }
+}
+
+void ProxyCall::adopt(std::uint32_t count) {
+  Channel& channel = *state().channel;
+  if (!channel.in_tree) throw ValueError("a manager's server sent what cannot be sent");
+  for (const std::uint64_t offset : managers::take_offsets(state().reply, count)) {
+    state().handles.push_back(memory::adopt(offset));
+  }
+  // The server's references protect the objects until it is told, unless it was killed: then what
+  // was adopted may be gone, and must not be touched again.
+  if (memory::dead(channel.serial)) {
+    new std::vector<Handle>(std::move(state().handles));
+    fail_ended();
+  }
+  RequestHeader taken;
+  taken.op = Op::kTaken;
+  managers::send_frame(channel.socket.get(), std::as_bytes(std::span(&taken, 1)));
+}
+
+Decoder ProxyCall::reply() const {
+  Decoder decoder(state().reply, state().handles);
+  decoder.view(sizeof(ReplyHeader));
+  return decoder;
+}
+
+std::shared_ptr<const ProxyCore> ProxyCall::run_made() {
+  auto core = std::make_shared<ProxyCore>();
+  core->link = core_->link;
+  if (python_) return made_in_python(std::move(core));
+  perform();
+  if (static_cast<ReplyKind>(reply_kind_) != ReplyKind::kObject) {
+    throw TypeError("the manager's server gave a value and no object");
+  }
+  Decoder decoder = reply();
+  core->ident = decoder.take<managers::Ident>();
+  core->ticket = decoder.read_handle();
+  core->type_id = detail::decode<std::string>(decoder);
+  if (!core->ticket) core->hold = managers::make_lease(core->link, core->ident);
+  return core;
+}
+
+void ProxyCall::refuse_in_python(const std::string& type) {
+  throw TypeError(type + " has no counterpart in Python, where the manager's server is");
+}
+
+// What Python's own proxy does: create, and a connection for each call of a server's function.
+std::shared_ptr<const ProxyCore> ProxyCall::made_in_python(std::shared_ptr<ProxyCore> core) {
+  Object::List args;
+  if (static_cast<Op>(op_) == Op::kMake) args.push_back(Object(method_.text));
+  args.insert(args.end(), objects_.begin(), objects_.end());
+  core->type_id = args.front().str();
+  // (id, exposed names): the object is referred to once, for its maker.
+  const Object made = core_->link->ask_python("create", Object::tuple(args));
+  core->python_id = made[0].as<std::string>();
+  core->hold = std::make_shared<managers::PythonReference>(core->link, core->python_id);
+  return core;
+}
+
+void ProxyCall::perform_in_python() {
+  const auto op = static_cast<Op>(op_);
+  if (op == Op::kCallNamed) {
+    const auto made = made_in_python([&] {
+      auto core = std::make_shared<ProxyCore>();
+      core->link = core_->link;
+      return core;
+    }());
+    ask_python(made->python_id, "#GETVALUE", Object::tuple());
+  } else if (core_->ident == 0 && core_->python_id.empty()) {
+    result_ = core_->link->ask_python(std::string(method_.text), Object::tuple(objects_));
+  } else {
+    ask_python(core_->python_id, std::string(method_.text), Object::tuple(objects_));
+  }
+}
+
+void ProxyCall::ask_python(const std::string& id, const std::string& method, const Object& args) {
+  Object reply;
+  try {
+    reply = managers::exchange_pickles(*state().channel,
+                                       managers::python_request(Object(id), method, args));
+  } catch (const EOFError&) {
+    fail_ended();
+  }
+  result_ = managers::python_result(reply, state().channel->server);
+}
+
+}  // namespace multiprocessing::detail

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: BSL-1.0
+// Proxies as values: copied, compared, sent.
+//
+// proxy := flags:u8 type_id:string address ident:u64 python_id:string ticket:handle
+#include "managers/proxy_core.hpp"
+
+#include <fmt/format.h>
+
+#include <multiprocessing/detail/managers/registry.hpp>
+#include <multiprocessing/errors.hpp>
+#include <ostream>
+
+#include "managers/server_core.hpp"
+#include "managers/ticket.hpp"
+
+namespace multiprocessing::managers {
+namespace {
+
+thread_local bool to_strangers = false;
+
+// A reference of a client to an object in a server that shares no arena with it.
+class Lease {
+ public:
+  Lease(std::shared_ptr<ServerLink> link, Ident ident) : link_(std::move(link)), ident_(ident) {}
+  Lease(const Lease&) = delete;
+  Lease& operator=(const Lease&) = delete;
+  ~Lease() { link_->tell(Op::kRelease, ident_); }
+
+ private:
+  std::shared_ptr<ServerLink> link_;
+  Ident ident_;
+};
+
+// The same of a server's own process.
+class OwnReference {
+ public:
+  OwnReference(std::shared_ptr<ServerCore> server, Ident ident)
+      : server_(std::move(server)), ident_(ident) {}
+  OwnReference(const OwnReference&) = delete;
+  OwnReference& operator=(const OwnReference&) = delete;
+  ~OwnReference() {
+    if (const auto server = server_.lock()) server->objects().release(ident_);
+  }
+
+ private:
+  std::weak_ptr<ServerCore> server_;
+  Ident ident_;
+};
+
+}  // namespace
+
+ToStrangers::ToStrangers(bool yes) noexcept : before_(to_strangers) { to_strangers |= yes; }
+ToStrangers::~ToStrangers() { to_strangers = before_; }
+
+std::shared_ptr<void> make_lease(std::shared_ptr<ServerLink> link, Ident ident) {
+  return std::make_shared<Lease>(std::move(link), ident);
+}
+
+}  // namespace multiprocessing::managers
+
+namespace multiprocessing::detail {
+
+using managers::ProxyCore;
+using managers::ServerCore;
+using managers::ServerLink;
+
+void encode_proxy(Encoder& encoder, const BaseProxy& proxy) {
+  const auto& core = ProxyAccess::core(proxy);
+  if (core == nullptr) throw ValueError("a proxy that names nothing cannot be sent");
+  detail::encode(encoder, core->type_id);
+  detail::encode(encoder, core->link->address());
+  encoder.put(core->ident);
+  detail::encode(encoder, core->python_id);
+  const bool with_ticket = core->ticket && !managers::to_strangers;
+  encoder.write_handle(with_ticket ? core->ticket : Handle());
+  if (with_ticket || !core->python_id.empty()) return;
+  // Who gets it refers to the object himself, some time from now.
+  if (const auto here = ServerCore::here(core->ident)) {
+    static_cast<void>(here->objects().keep_for_a_while(core->ident));
+  } else {
+    core->link->ask(managers::Op::kKeep, core->ident);
+  }
+}
+
+std::shared_ptr<const ProxyCore> decode_proxy(Decoder& decoder) {
+  auto core = std::make_shared<ProxyCore>();
+  core->type_id = detail::decode<std::string>(decoder);
+  const auto address = detail::decode<Address>(decoder);
+  core->ident = decoder.take<managers::Ident>();
+  core->python_id = detail::decode<std::string>(decoder);
+  core->ticket = decoder.read_handle();
+  core->link = ServerLink::to(address, core->ticket ? managers::key_of(core->ticket) : AuthKey());
+  if (core->ticket || !core->python_id.empty()) return core;
+  if (auto here = ServerCore::here(core->ident)) {
+    if (!here->objects().retain(core->ident)) {
+      throw RemoteError("KeyError", "the server has no object of that number (any more)", "", 0);
+    }
+    core->hold = std::make_shared<managers::OwnReference>(std::move(here), core->ident);
+  } else {
+    core->link->ask(managers::Op::kLease, core->ident);
+    core->hold = managers::make_lease(core->link, core->ident);
+  }
+  return core;
+}
+
+std::shared_ptr<Referent> referent_behind(const BaseProxy& proxy) {
+  const auto& core = ProxyAccess::core(proxy);
+  const auto server = core == nullptr ? nullptr : ServerCore::here(core->ident);
+  auto referent = server == nullptr ? nullptr : server->objects().find(core->ident);
+  if (referent == nullptr) throw TypeError("the proxy is of an object in another server");
+  return referent;
+}
+
+std::shared_ptr<Referent> referent_at(const void* thing,
+                                      std::function<std::shared_ptr<Referent>()> make) {
+  // Of the process, not of a server: two servers here must not guard one thing by two mutexes.
+  static auto* const mutex = new std::mutex;
+  static auto* const all = new std::unordered_map<const void*, std::shared_ptr<Referent>>;
+  const std::lock_guard guard(*mutex);
+  auto& referent = (*all)[thing];
+  if (referent == nullptr) referent = make();
+  return referent;
+}
+
+}  // namespace multiprocessing::detail
+
+namespace multiprocessing {
+
+namespace {
+const managers::ProxyCore& there(const std::shared_ptr<const managers::ProxyCore>& core) {
+  if (core == nullptr) throw ValueError("this proxy names no object");
+  return *core;
+}
+}  // namespace
+
+std::string BaseProxy::str() const { return run<std::string>("__str__"); }
+
+std::string BaseProxy::id() const {
+  const auto& core = there(core_);
+  return core.python_id.empty() ? fmt::format("{:x}", core.ident) : core.python_id;
+}
+
+std::string BaseProxy::repr() const {
+  if (core_ == nullptr) return "<BaseProxy object of nothing>";
+  const std::string& type = core_->type_id;
+  const char* name = type == "dict"   ? "DictProxy"
+                     : type == "list" ? "ListProxy"
+                     : type == "set"  ? "SetProxy"
+                                      : nullptr;
+  const std::string of = name != nullptr ? std::string(name) : type + "Proxy";
+  return fmt::format("<{} object, typeid '{}' at 0x{}>", of, type, id());
+}
+
+const Address& BaseProxy::address() const { return there(core_).link->address(); }
+
+bool BaseProxy::same_as(const BaseProxy& other) const noexcept {
+  if (core_ == other.core_) return true;
+  if (core_ == nullptr || other.core_ == nullptr) return false;
+  return core_->ident == other.core_->ident && core_->python_id == other.core_->python_id &&
+         core_->link->address() == other.core_->link->address();
+}
+
+std::ostream& BaseProxy::print(std::ostream& out) const { return out << str(); }
+
+}  // namespace multiprocessing

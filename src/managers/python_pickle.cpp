@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "managers/python_pickle.hpp"
+
+#include <fmt/format.h>
+
+#include <cstdint>
+#include <multiprocessing/detail/pickle.hpp>
+#include <multiprocessing/errors.hpp>
+#include <string_view>
+
+#include "managers/link.hpp"
+#include "wire/pickle_opcodes.hpp"
+
+namespace multiprocessing::managers {
+namespace {
+
+// Operations that take two values and leave one, as kTuple2 does, and for which it stands here.
+constexpr std::uint8_t kNewObj = 0x81;
+constexpr std::uint8_t kBuild = 'b';
+
+std::uint64_t number_at(std::span<const std::byte> bytes, std::size_t at, std::size_t size) {
+  if (at > bytes.size() || size > bytes.size() - at) {
+    throw ValueError("a pickle from Python is cut short");
+  }
+  std::uint64_t number = 0;
+  for (std::size_t i = size; i-- > 0;) {
+    number = number << 8 | std::to_integer<std::uint64_t>(bytes[at + i]);
+  }
+  return number;
+}
+
+// How many bytes follow the operation at `at`.
+std::uint64_t argument_bytes(std::span<const std::byte> bytes, std::size_t at) {
+  const auto counted = [&](std::size_t size) { return size + number_at(bytes, at + 1, size); };
+  switch (std::to_integer<std::uint8_t>(bytes[at])) {
+    case wire::kProto:
+    case wire::kBinInt1:
+    case wire::kBinPut:
+    case wire::kBinGet:
+      return 1;
+    case wire::kBinInt2:
+      return 2;
+    case wire::kBinInt:
+    case wire::kLongBinPut:
+    case wire::kLongBinGet:
+      return 4;
+    case wire::kFrame:
+    case wire::kBinFloat:
+      return 8;
+    case wire::kLong1:
+    case wire::kShortBinUnicode:
+    case wire::kShortBinBytes:
+      return counted(1);
+    case wire::kLong4:
+    case wire::kBinUnicode:
+    case wire::kBinBytes:
+      return counted(4);
+    case wire::kBinUnicode8:
+    case wire::kBinBytes8:
+    case wire::kByteArray8:
+      return counted(8);
+    default:
+      return 0;
+  }
+}
+
+void put_text(detail::Encoder& out, std::string_view text) {
+  out.put(static_cast<std::uint8_t>(wire::kBinUnicode));
+  out.put(static_cast<std::uint32_t>(text.size()));
+  out.write(text.data(), text.size());
+}
+
+}  // namespace
+
+Object python_request(const Object& id, const std::string& method, const Object& args,
+                      const Object& kwds) {
+  return Object::tuple({id, method, args, kwds});
+}
+
+Object decode_python(std::span<const std::byte> pickle) {
+  std::vector<std::byte> plain(pickle.begin(), pickle.end());
+  for (std::size_t at = 0; at < plain.size();) {
+    const std::uint64_t skip = 1 + argument_bytes(plain, at);
+    switch (std::to_integer<std::uint8_t>(plain[at])) {
+      case wire::kStackGlobal:
+      case wire::kReduce:
+      case kNewObj:
+      case kBuild:
+        plain[at] = std::byte{wire::kTuple2};
+        break;
+      default:
+        break;
+    }
+    if (skip > plain.size() - at) throw ValueError("a pickle from Python is cut short");
+    at += skip;
+  }
+  return detail::decode_pickle(plain);
+}
+
+Object exchange_pickles(Channel& channel, const Object& request) {
+  detail::OutgoingEncoder encoder;
+  detail::encode_pickle(*encoder, request);
+  const auto reply = send_frame(channel.socket.get(), *encoder)
+                         ? channel.reader.read(channel.socket.get(), kAnyLength)
+                         : std::nullopt;
+  if (!reply) throw EOFError("the manager's server has ended");
+  return decode_python(*reply);
+}
+
+Object python_result(const Object& reply, const std::string& server) {
+  if (reply.kind() != Object::Kind::kTuple || reply.size() != 2 || !reply[0].is<std::string>()) {
+    throw ValueError("a manager's server in Python gave a reply that is none");
+  }
+  const auto kind = reply[0].as<std::string>();
+  const Object value = reply[1];
+  if (kind == "#RETURN" || kind == "#PROXY") return value;
+  if (kind == "#ERROR") {
+    // (class, args), or that with a state.
+    Object call = value;
+    while (call.size() == 2 && call[0].size() == 2 && !call[0][0].is<std::string>()) call = call[0];
+    throw_python_error(call[0][1].as<std::string>(), call[1], server);
+  }
+  const auto traceback = value.is<std::string>() ? value.as<std::string>() : value.repr();
+  // Its last line is the exception's own: "KeyError: 'x'".
+  std::string_view last = traceback;
+  while (last.ends_with('\n') || last.ends_with('-')) last.remove_suffix(1);
+  if (const std::size_t line = last.rfind('\n'); line != std::string_view::npos) {
+    last.remove_prefix(line + 1);
+  }
+  const std::size_t colon = last.find(": ");
+  const std::string name(last.substr(0, colon));
+  if (name == "AttributeError") throw AttributeError(traceback);
+  throw RemoteError(name, traceback, server, 0);
+}
+
+void encode_python_error(detail::Encoder& out, const PythonError& error) {
+  out.put(static_cast<std::uint8_t>(wire::kProto));
+  out.put(std::uint8_t{4});
+  put_text(out, "#ERROR");
+  put_text(out, error.module);
+  put_text(out, error.name);
+  out.put(static_cast<std::uint8_t>(wire::kStackGlobal));
+  put_text(out, error.text);
+  out.put(static_cast<std::uint8_t>(wire::kTuple1));
+  out.put(static_cast<std::uint8_t>(wire::kReduce));
+  out.put(static_cast<std::uint8_t>(wire::kTuple2));
+  out.put(static_cast<std::uint8_t>(wire::kStop));
+}
+
+}  // namespace multiprocessing::managers

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: BSL-1.0
+// The messages of CPython's managers: pickles of tuples, of which some hold objects of classes.
+//
+// request := (id | None, method, args, kwds)
+// reply   := ("#RETURN" | "#ERROR" | "#TRACEBACK" | "#UNSERIALIZABLE" | "#PROXY", value)
+//
+// What asks for a class is read as data: the name, the arguments and the state as tuples, see
+// decode_python. Nothing is called or constructed.
+#pragma once
+#include <multiprocessing/detail/encoder.hpp>
+#include <multiprocessing/object.hpp>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "managers/remote_error.hpp"
+
+namespace multiprocessing::managers {
+
+struct Channel;
+
+[[nodiscard]] Object python_request(const Object& id, const std::string& method, const Object& args,
+                                    const Object& kwds = Object::dict());
+
+/// As decode_pickle, but: a class is (module, name), a call of one (class, args), an object with a
+/// state (call, state). THROWS: ValueError.
+[[nodiscard]] Object decode_python(std::span<const std::byte> pickle);
+
+/// Sends a request over a channel to a CPython server and gives its reply. THROWS: EOFError.
+[[nodiscard]] Object exchange_pickles(Channel& channel, const Object& request);
+
+/// The value of a reply. THROWS: what the server raised, RemoteError for what has no counterpart.
+[[nodiscard]] Object python_result(const Object& reply, const std::string& server);
+
+/// Appends the reply that raises an exception in a CPython client.
+void encode_python_error(detail::Encoder& out, const PythonError& error);
+
+}  // namespace multiprocessing::managers

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: BSL-1.0
+// The part of a session that speaks with a CPython client. Its first message is a request to the
+// server itself: one, after which it hangs up, or accept_connection, after which calls follow.
+#include <fmt/format.h>
+
+#include <functional>
+#include <multiprocessing/detail/pickle.hpp>
+#include <multiprocessing/errors.hpp>
+
+#include "managers/python_pickle.hpp"
+#include "managers/server_core.hpp"
+#include "managers/session.hpp"
+
+namespace multiprocessing::managers {
+
+using detail::MethodName;
+using detail::ServerCall;
+
+namespace {
+
+Object returned(Object value) { return Object::tuple({"#RETURN", std::move(value)}); }
+Object failed(const std::string& text) { return Object::tuple({"#TRACEBACK", text}); }
+
+Ident ident_in(const Object& id) {
+  if (!id.is<std::string>()) throw KeyError(id.repr());
+  const auto text = id.as<std::string>();
+  char* end = nullptr;
+  const Ident ident = std::strtoull(text.c_str(), &end, 16);
+  if (text.empty() || *end != '\0') throw KeyError(id.repr());
+  return ident;
+}
+
+Object exposed_names(const detail::Referent& referent) {
+  Object::List names;
+  for (const std::string& name : referent.method_names()) names.push_back(Object(name));
+  return Object::tuple(names);
+}
+
+struct Request {
+  Object id;
+  std::string method;
+  Object::List args;
+  Object kwds;
+};
+
+Request request_in(std::span<const std::byte> pickle) {
+  const Object request = decode_python(pickle);
+  if (request.kind() != Object::Kind::kTuple || request.size() != 4) {
+    throw ValueError("a request is a tuple of four");
+  }
+  Request parts{request[0], request[1].as<std::string>(), {}, request[3]};
+  for (const Object& argument : request[2]) parts.args.push_back(argument);
+  if (parts.kwds.kind() == Object::Kind::kDict && parts.kwds.empty()) parts.kwds = nullptr;
+  return parts;
+}
+
+std::string text_of(const std::exception& error) {
+  const PythonError told = python_error_of(std::current_exception());
+  return fmt::format("{}: {}", told.name, error.what());
+}
+
+}  // namespace
+
+void Session::send_python(const Object& reply) {
+  detail::OutgoingEncoder encoder;
+  detail::encode_pickle(*encoder, reply);
+  if (!send_frame(socket_.get(), *encoder)) throw CallerGone();
+}
+
+void Session::serve_python(Bytes first) {
+  client_ = server_->enter({}, "Python", false);
+  bool calls_follow = false;
+  bool ends = false;
+  Object reply;
+  try {
+    const Request request = request_in(first);
+    reply = returned(answer_python(request.method, request.args, request.kwds, calls_follow));
+    ends = request.method == "shutdown";
+  } catch (const std::exception& error) {
+    reply = failed(text_of(error));
+  }
+  send_python(reply);
+  if (ends) server_->stop();
+  if (calls_follow) serve_python_calls();
+}
+
+Object Session::answer_python(const std::string& function, const Object::List& args,
+                              const Object& kwds, bool& calls_follow) {
+  Objects& objects = server_->objects();
+  if (function == "create") return create_for_python(args, kwds);
+  if (function == "accept_connection") {
+    calls_follow = true;
+    return nullptr;
+  }
+  if (function == "incref") {
+    if (!objects.retain(ident_in(args.at(0)))) throw KeyError(args.at(0).repr());
+    return nullptr;
+  }
+  if (function == "decref") {
+    objects.release(ident_in(args.at(0)));
+    return nullptr;
+  }
+  if (function == "get_methods") {
+    // A Token: (class, args), its state (type id, address, id).
+    const auto referent = objects.find(ident_in(args.at(0)[1][2]));
+    if (referent == nullptr) throw KeyError(args.at(0)[1][2].repr());
+    return exposed_names(*referent);
+  }
+  if (function == "number_of_objects") return static_cast<std::int64_t>(objects.count());
+  if (function == "debug_info") return objects.describe();
+  if (function == "dummy" || function == "shutdown") return nullptr;
+  throw AttributeError(fmt::format("{} is not a public function of the server", function));
+}
+
+Object Session::create_for_python(const Object::List& args, const Object& kwds) {
+  const auto name = args.at(0).as<std::string>();
+  detail::Encoder unused;
+  ServerCall call(*this, {client_, 0}, true, unused, detail::Decoder({}), args.size() - 1);
+  call.positional_.assign(args.begin() + 1, args.end());
+  call.keywords_ = kwds;
+  const detail::Registration* const registration = server_->registry().find(name);
+  const auto referent = registration != nullptr
+                            ? registration->create(call)
+                            : make_standard(MethodName(name).hash, call);
+  if (referent == nullptr) throw KeyError(fmt::format("'{}'", name));
+  const Ident ident = server_->objects().retain(referent);
+  return Object::tuple({fmt::format("{:x}", ident), exposed_names(*referent)});
+}
+
+Object Session::call_for_python(const Object& request, const Object::List& args, const Object& kwds,
+                                std::function<void()>& undo) {
+  const auto method = request[1].as<std::string>();
+  const auto referent = server_->objects().find(ident_in(request[0]));
+  if (referent == nullptr) throw KeyError(request[0].repr());
+  if (method == "#GETVALUE") return referent->value();
+  if (method == "__str__" || method == "__repr__") return referent->print();
+  detail::Encoder unused;
+  ServerCall call(*this, {client_, 0}, true, unused, detail::Decoder({}), args.size());
+  call.positional_ = args;
+  call.keywords_ = kwds;
+  const MethodName name{std::string_view(method)};
+  for (const detail::Method& each : referent->methods()) {
+    if (each.name.hash == name.hash) call.parameters_ = each.parameters;
+  }
+  referent->call(name, call);
+  undo = std::move(call.undo_);
+  return std::move(call.result_);
+}
+
+void Session::serve_python_calls() {
+  while (const auto payload = reader_.read(socket_.get(), server_->settings().max_message_bytes)) {
+    std::function<void()> undo;
+    detail::OutgoingEncoder encoder;
+    try {
+      const Request request = request_in(*payload);
+      const Object value = call_for_python(Object::tuple({request.id, request.method}),
+                                           request.args, request.kwds, undo);
+      detail::encode_pickle(*encoder, returned(value));
+    } catch (const CallerGone&) {
+      throw;
+    } catch (...) {
+      (*encoder).clear();
+      encode_python_error(*encoder, python_error_of(std::current_exception()));
+    }
+    if (!send_frame(socket_.get(), *encoder)) {
+      if (undo) undo();
+      throw CallerGone();
+    }
+    if (server_->stopping()) return;
+  }
+}
+
+}  // namespace multiprocessing::managers

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "managers/queue_referent.hpp"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <multiprocessing/errors.hpp>
+
+namespace multiprocessing::managers {
+
+using detail::RawValue;
+using detail::run_method;
+
+namespace {
+os::Deadline at_once() { return os::Deadline::after(std::chrono::seconds(0)); }
+}  // namespace
+
+std::span<const Method> QueueReferent::methods() const {
+  using Self = QueueReferent;
+  static constexpr Method kMethods[] = {
+      {"put", "item,block,timeout", run_method<Self, &Self::put>},
+      {"get", "block,timeout", run_method<Self, &Self::get>},
+      {"put_nowait", "item", run_method<Self, &Self::put_nowait>},
+      {"get_nowait", "", run_method<Self, &Self::get_nowait>},
+      {"qsize", "", run_method<Self, &Self::qsize>},
+      {"empty", "", run_method<Self, &Self::empty>},
+      {"full", "", run_method<Self, &Self::full>},
+      {"task_done", "", run_method<Self, &Self::task_done>},
+      {"join", "timeout", run_method<Self, &Self::join>},
+  };
+  return kMethods;
+}
+
+bool QueueReferent::is_full() const {
+  return maxsize_ > 0 && items_.size() >= static_cast<std::size_t>(maxsize_);
+}
+
+void QueueReferent::put(ServerCall& call) {
+  RawValue object = call.raw_arg();
+  put_before(call, std::move(object), deadline_of_acquire(call));
+}
+
+void QueueReferent::put_nowait(ServerCall& call) { put_before(call, call.raw_arg(), at_once()); }
+
+void QueueReferent::put_before(ServerCall& call, RawValue object, const os::Deadline& deadline) {
+  std::unique_lock lock(mutex_);
+  while (is_full()) {
+    if (!call.wait(lock, not_full_, deadline)) {
+      throw Full(fmt::format("{} of a manager: put: it holds {} messages", type_id(), maxsize_));
+    }
+  }
+  items_.push_back(std::move(object));
+  ++unfinished_;
+  not_empty_.notify_one();
+}
+
+void QueueReferent::get(ServerCall& call) { get_before(call, deadline_of_acquire(call)); }
+void QueueReferent::get_nowait(ServerCall& call) { get_before(call, at_once()); }
+
+void QueueReferent::get_before(ServerCall& call, const os::Deadline& deadline) {
+  std::unique_lock lock(mutex_);
+  while (items_.empty()) {
+    if (!call.wait(lock, not_empty_, deadline)) {
+      throw Empty(fmt::format("{} of a manager: get: it holds no message", type_id()));
+    }
+  }
+  call.reply_raw(items_.front());
+  RawValue object = std::move(items_.front());
+  items_.pop_front();
+  not_full_.notify_one();
+  const auto client = call.caller().client;
+  if (joinable_) {
+    if (in_hand_[client.get()]++ == 0) client->holds(*this);
+  }
+  call.on_undelivered([self = shared_from_this(), this, client, object = std::move(object)] {
+    put_back(object, *client);
+  });
+}
+
+void QueueReferent::put_back(RawValue object, Client& taker) {
+  const std::lock_guard guard(mutex_);
+  items_.push_front(std::move(object));
+  if (const auto found = in_hand_.find(&taker); found != in_hand_.end() && --found->second == 0) {
+    in_hand_.erase(found);
+    taker.holds_no_more(*this);
+  }
+  not_empty_.notify_one();
+}
+
+void QueueReferent::qsize(ServerCall& call) {
+  const std::lock_guard guard(mutex_);
+  call.reply<std::uint64_t>(items_.size());
+}
+
+void QueueReferent::empty(ServerCall& call) {
+  const std::lock_guard guard(mutex_);
+  call.reply(items_.empty());
+}
+
+void QueueReferent::full(ServerCall& call) {
+  const std::lock_guard guard(mutex_);
+  call.reply(is_full());
+}
+
+void QueueReferent::task_done(ServerCall& call) {
+  const std::lock_guard guard(mutex_);
+  if (unfinished_ == 0) throw ValueError("task_done() called too many times");
+  Client* const client = call.caller().client.get();
+  if (const auto found = in_hand_.find(client); found != in_hand_.end()) {
+    if (--found->second == 0) {
+      in_hand_.erase(found);
+      client->holds_no_more(*this);
+    }
+  }
+  if (--unfinished_ == 0) all_done_.notify_all();
+}
+
+void QueueReferent::join(ServerCall& call) {
+  const os::Deadline deadline = deadline_of_wait(call);
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    if (!lost_.empty()) {
+      const Lost lost = std::move(lost_.front());
+      lost_.pop_front();
+      throw OwnerDiedError(lost.pid, lost.name, lost.items, std::string(type_id()));
+    }
+    if (unfinished_ == 0) return call.reply(true);
+    if (!call.wait(lock, all_done_, deadline)) return call.reply(false);
+  }
+}
+
+void QueueReferent::client_died(Client& client) noexcept {
+  const std::lock_guard guard(mutex_);
+  const auto found = in_hand_.find(&client);
+  if (found == in_hand_.end()) return;
+  unfinished_ -= std::min(unfinished_, found->second);
+  lost_.push_back({client.pid, client.name, found->second});
+  in_hand_.erase(found);
+  all_done_.notify_all();
+}
+
+}  // namespace multiprocessing::managers

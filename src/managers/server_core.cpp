@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "managers/server_core.hpp"
+
+#include <fmt/format.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "connection/resolve.hpp"
+#include "managers/session.hpp"
+#include "memory/arena.hpp"
+#include "os/log.hpp"
+#include "os/poll.hpp"
+#include "os/random.hpp"
+#include "os/stream_socket.hpp"
+#include "os/system_error.hpp"
+
+namespace multiprocessing::managers {
+namespace {
+
+using std::chrono_literals::operator""ms;
+
+constexpr int kBacklog = 4096;
+
+// The servers of this process, by nonce.
+std::mutex servers_mutex;
+std::unordered_map<std::uint64_t, std::weak_ptr<ServerCore>>& servers() {
+  static auto* const all = new std::unordered_map<std::uint64_t, std::weak_ptr<ServerCore>>;
+  return *all;
+}
+
+}  // namespace
+
+ServerCore::ServerCore(detail::Registry registry, ServerSettings settings, std::uint64_t nonce)
+    : registry_(std::move(registry)),
+      settings_(std::move(settings)),
+      nonce_(nonce),
+      objects_(nonce, settings_.authkey) {}
+
+std::shared_ptr<ServerCore> ServerCore::make(detail::Registry registry, ServerSettings settings) {
+  const auto random = os::random_bytes<3>();
+  std::uint64_t nonce = 0;
+  for (const std::byte byte : random) nonce = nonce << 8 | std::to_integer<std::uint64_t>(byte);
+  std::shared_ptr<ServerCore> core(
+      new ServerCore(std::move(registry), std::move(settings), nonce | 1));
+  core->listen();
+  const std::lock_guard guard(servers_mutex);
+  servers()[core->nonce_] = core;
+  return core;
+}
+
+ServerCore::~ServerCore() {
+  file_.remove();
+  const std::lock_guard guard(servers_mutex);
+  servers().erase(nonce_);
+}
+
+std::shared_ptr<ServerCore> ServerCore::here(Ident ident) {
+  const std::lock_guard guard(servers_mutex);
+  const auto found = servers().find(ident >> kIdentBits);
+  return found == servers().end() ? nullptr : found->second.lock();
+}
+
+void ServerCore::listen() {
+  made_up_ = settings_.address.empty();
+  const Address to = made_up_ ? connection::made_up_address() : settings_.address;
+  try {
+    const auto all = connection::resolve(to, SOCK_STREAM, os::Use::kBind);
+    os::Fd fd = os::make_listening_socket(all.front().family());
+    if (!to.path().empty() && to.path().front() != '\0') {
+      file_ = os::SocketFile(fd.get(), all.front(), kBacklog);
+      address_ = to;
+    } else {
+      os::listen_at(fd.get(), all.front(), kBacklog);
+      address_ = connection::address_of(os::bound_address(fd.get()));
+    }
+    listening_ = OwnSocket(std::move(fd));
+  } catch (const std::system_error& error) {
+    os::rethrow_about(fmt::format("manager's server at {}", to), error);
+  }
+  os::Fd wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!wake) throw std::system_error(errno, std::generic_category(), "cannot make an eventfd");
+  wake_ = OwnSocket(std::move(wake));
+}
+
+void ServerCore::serve(std::span<const int> others) {
+  std::vector<pollfd> entries{{listening_.get(), POLLIN, 0}, {wake_.get(), POLLIN, 0}};
+  for (const int fd : others) entries.push_back({fd, POLLIN, 0});
+  while (!stopping()) {
+    for (pollfd& entry : entries) entry.revents = 0;
+    os::poll_until(entries, os::Deadline::after(200ms));
+    if (std::any_of(entries.begin() + 2, entries.end(), [](auto& e) { return e.revents != 0; })) {
+      break;
+    }
+    memory::note_death();
+    objects_.collect();
+    if (entries[0].revents != 0 && !stopping()) accept_one();
+  }
+  stopping_.store(true);
+  listening_.close();
+  file_.remove();
+}
+
+void ServerCore::accept_one() {
+  try {
+    auto accepted = os::accept_from(listening_.get(), os::Deadline::after(0ms));
+    if (!accepted) return;
+    if (made_up_) {
+      const uid_t user = os::peer_user(accepted->fd.get());
+      if (user != ::geteuid() && user != 0) return;
+    }
+    auto session = std::make_unique<Session>(shared_from_this(), OwnSocket(std::move(accepted->fd)));
+    {
+      const std::lock_guard guard(mutex_);
+      sessions_.insert(session.get());
+    }
+    Session::start(std::move(session));
+  } catch (const std::system_error& error) {
+    // Out of descriptors or threads: who waits is served when others have gone.
+    os::log_warning(fmt::format("manager's server at {}: {}", address_, error.what()));
+    os::poll_until({}, os::Deadline::after(50ms));
+  }
+}
+
+void ServerCore::stop() noexcept {
+  stopping_.store(true);
+  const std::uint64_t one = 1;
+  static_cast<void>(!::write(wake_.get(), &one, sizeof one));
+}
+
+void ServerCore::end_sessions() {
+  std::unique_lock lock(mutex_);
+  for (const Session* session : sessions_) session->hang_up();
+  session_ended_.wait(lock, [&] { return sessions_.empty(); });
+  lock.unlock();
+  objects_.clear();
+}
+
+void ServerCore::session_ended(const Session& session) noexcept {
+  const std::lock_guard guard(mutex_);
+  sessions_.erase(const_cast<Session*>(&session));
+  session_ended_.notify_all();
+}
+
+std::shared_ptr<Client> ServerCore::enter(const Hello& hello, std::string name, bool in_tree) {
+  const std::lock_guard guard(mutex_);
+  std::shared_ptr<Client> client;
+  if (hello.client != 0) {
+    auto& known = clients_[hello.client];
+    client = known.lock();
+    if (client == nullptr) known = client = std::make_shared<Client>();
+    if (client->sessions == 0) {
+      const auto parent = clients_.find(hello.inherits);
+      const auto of = parent == clients_.end() ? nullptr : parent->second.lock();
+      if (of != nullptr) {
+        const std::lock_guard parents(of->mutex);
+        const std::lock_guard own(client->mutex);
+        for (const auto& [ident, times] : of->leases) {
+          if (objects_.retain(ident)) client->leases[ident] = 1;
+        }
+      }
+    }
+  } else {
+    client = std::make_shared<Client>();
+  }
+  client->id = hello.client;
+  client->pid = static_cast<pid_t>(hello.pid);
+  client->serial = in_tree ? hello.serial : memory::kNobody;
+  client->name = std::move(name);
+  client->in_tree = in_tree;
+  ++client->sessions;
+  return client;
+}
+
+void ServerCore::leave(const std::shared_ptr<Client>& client) noexcept {
+  {
+    const std::lock_guard guard(mutex_);
+    if (--client->sessions != 0) return;
+    clients_.erase(client->id);
+  }
+  decltype(client->holdings) holdings;
+  decltype(client->leases) leases;
+  {
+    const std::lock_guard guard(client->mutex);
+    holdings.swap(client->holdings);
+    leases.swap(client->leases);
+  }
+  for (const auto& [_, held] : holdings) {
+    if (const auto referent = held.lock()) referent->client_died(*client);
+  }
+  for (const auto& [ident, times] : leases) objects_.release(ident, times);
+  if (client->in_tree) memory::note_death();
+}
+
+}  // namespace multiprocessing::managers

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: BSL-1.0
+// One connection to a server, in a thread of its own: the handshake, then calls until the client
+// hangs up. Nothing that the client says is looked at before it has shown that it knows the key.
+#pragma once
+#include <memory>
+#include <multiprocessing/detail/managers/referent.hpp>
+#include <span>
+#include <vector>
+
+#include "managers/client.hpp"
+#include "managers/frames.hpp"
+#include "managers/own_socket.hpp"
+
+namespace multiprocessing::managers {
+
+class ServerCore;
+
+/// Thrown to end a call whose caller has gone; not an exception that a method could catch by
+/// accident.
+struct CallerGone {};
+
+class Session {
+ public:
+  Session(std::shared_ptr<ServerCore> server, OwnSocket socket);
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  /// Starts its thread, which owns it. THROWS: std::system_error.
+  static void start(std::unique_ptr<Session> session);
+
+  /// Ends it soon; from another thread.
+  void hang_up() const noexcept;
+  /// THROWS: CallerGone.
+  void check_caller() const;
+
+  [[nodiscard]] ServerCore& server() noexcept { return *server_; }
+  /// Whether shared objects may be sent to it.
+  [[nodiscard]] bool in_tree() const noexcept { return client_ != nullptr && client_->in_tree; }
+
+ private:
+  using Bytes = std::span<const std::byte>;
+
+  void serve();
+  bool greet(Bytes first);
+  void serve_frames();
+  void serve_request(Bytes payload);
+  void answer(const RequestHeader& request, detail::ServerCall& call, detail::Encoder& out);
+  void make(const RequestHeader& request, detail::ServerCall& call, detail::Encoder& out);
+  void create(detail::ServerCall& call, detail::Encoder& out);
+  void reply_object(const std::shared_ptr<detail::Referent>& referent, detail::Encoder& out);
+  void lease(Ident ident);
+  void release(Ident ident);
+  [[nodiscard]] std::vector<detail::Handle> adopt(const std::vector<std::uint64_t>& offsets);
+  void send(detail::Encoder& out, const detail::ServerCall& call);
+
+  void serve_python(Bytes first);
+  Object answer_python(const std::string& function, const Object::List& args, const Object& kwds,
+                       bool& calls_follow);
+  Object create_for_python(const Object::List& args, const Object& kwds);
+  Object call_for_python(const Object& request, const Object::List& args, const Object& kwds,
+                         std::function<void()>& undo);
+  void serve_python_calls();
+  void send_python(const Object& reply);
+
+  const std::shared_ptr<ServerCore> server_;
+  OwnSocket socket_;
+  FrameReader reader_;
+  std::shared_ptr<Client> client_;
+  std::vector<detail::Handle> pending_;  // of the last reply, until the client has its own
+};
+
+/// Makes an object of a type that is no template ("Lock", "Queue"…). Null if it is none.
+[[nodiscard]] std::shared_ptr<detail::Referent> make_standard(std::uint32_t type_id,
+                                                              detail::ServerCall& call);
+
+}  // namespace multiprocessing::managers
