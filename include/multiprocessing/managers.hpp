@@ -161,7 +161,8 @@ class BaseManager {
  protected:
   BaseManager(ManagerOptions options, process::Launcher* launcher, const char* class_name);
   /// A proxy of a new object of a type of the library.
-  template <class P, class Referent, class... Args> [[nodiscard]] P make(const Args&... args) const {
+  template <class P, class Referent, class... Args>
+  [[nodiscard]] P make(const Args&... args) const {
     static_cast<void>(&detail::known_referent<Referent>);
     return make_of_key<P>(Referent::kTypeId, Referent::kKey, args...);
   }

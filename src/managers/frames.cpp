@@ -34,11 +34,13 @@ iovec part_of(const void* data, std::size_t bytes) noexcept {
 
 std::size_t padding_of(std::size_t size) noexcept { return (8 - size % 8) % 8; }
 
-bool send_parts(int fd, std::span<const std::byte> payload, std::span<const std::uint64_t> offsets) {
+bool send_parts(int fd, std::span<const std::byte> payload,
+                std::span<const std::uint64_t> offsets) {
   const std::uint64_t zeros = 0;
   const std::size_t padding = offsets.empty() ? 0 : padding_of(payload.size());
   const std::uint64_t length = payload.size() + padding + offsets.size_bytes();
-  const std::uint32_t front = htonl(length > kShortMax ? kLong : static_cast<std::uint32_t>(length));
+  const std::uint32_t front =
+      htonl(length > kShortMax ? kLong : static_cast<std::uint32_t>(length));
   const std::uint64_t longer = htobe64(length);
   iovec parts[] = {part_of(&front, sizeof front),
                    part_of(&longer, length > kShortMax ? sizeof longer : 0),
@@ -125,9 +127,9 @@ std::optional<std::span<const std::byte>> FrameReader::read(int fd, std::uint64_
     begin_ += sizeof length;
   }
   if ((front > kShortMax && front != kLong) || length > limit || length > SIZE_MAX / 4) {
-    throw std::system_error(EMSGSIZE, std::generic_category(),
-                            fmt::format("a message of {} bytes is announced, and the limit is {}",
-                                        length, limit));
+    throw std::system_error(
+        EMSGSIZE, std::generic_category(),
+        fmt::format("a message of {} bytes is announced, and the limit is {}", length, limit));
   }
   if (!fill(fd, length)) return std::nullopt;
   const std::span<const std::byte> payload(memory_ + begin_, length);

@@ -39,7 +39,7 @@ std::map<Address, std::weak_ptr<ServerLink>>& links() {
 }
 
 os::ForkMutex id_mutex;
-ClientId id;                   // guarded by id_mutex
+ClientId id;                  // guarded by id_mutex
 std::uint32_t id_generation;  // guarded
 
 bool same_key(const AuthKey& a, const AuthKey& b) {
@@ -118,8 +118,7 @@ void ServerLink::give_back(std::unique_ptr<Channel> channel) noexcept {
 
 OwnSocket ServerLink::open_socket() const {
   const os::Deadline deadline = os::Deadline::never();
-  const auto all =
-      connection::resolve(address_, SOCK_STREAM, os::Use::kConnect);
+  const auto all = connection::resolve(address_, SOCK_STREAM, os::Use::kConnect);
   os::Fd fd;
   for (std::size_t i = 0; !fd; ++i) {
     try {
@@ -151,8 +150,8 @@ std::unique_ptr<Channel> ServerLink::connect() {
     channel->python = true;
     channel->server = "Python";
     channel->socket = open_socket();
-    const Object request = python_request(nullptr, "accept_connection",
-                                          Object::tuple({current_process().name()}));
+    const Object request =
+        python_request(nullptr, "accept_connection", Object::tuple({current_process().name()}));
     const auto reply = exchange_pickles(*channel, request);
     static_cast<void>(python_result(reply, channel->server));
     return channel;

@@ -62,8 +62,8 @@ class LockReferent final : public Referent {
   const bool recursive_;
   mutable std::mutex mutex_;
   std::condition_variable freed_;
-  Caller holder_;           // guarded by mutex_; no client: nobody
-  std::size_t levels_ = 0;  // guarded
+  Caller holder_;                                      // guarded by mutex_; no client: nobody
+  std::size_t levels_ = 0;                             // guarded
   std::optional<std::pair<pid_t, std::string>> died_;  // guarded; who died with it
 };
 

@@ -6,9 +6,9 @@
 #include <fmt/format.h>
 
 #include <csignal>
-#include <mutex>
 #include <multiprocessing/managers.hpp>
 #include <multiprocessing/process.hpp>
+#include <mutex>
 #include <system_error>
 #include <tuple>
 
@@ -132,9 +132,10 @@ std::vector<std::byte> key_of(const ManagerOptions& options) {
 
 void require_initial(const ManagerCore& core, const char* what) {
   if (core.server || core.has_own_server || core.asks.link != nullptr) {
-    throw ProcessError(fmt::format("{}: {}: it was started, connected or shut down already; make "
-                                   "another one",
-                                   core.class_name, what));
+    throw ProcessError(
+        fmt::format("{}: {}: it was started, connected or shut down already; make "
+                    "another one",
+                    core.class_name, what));
   }
 }
 
@@ -214,8 +215,8 @@ Server BaseManager::get_server() {
   ManagerCore& core = *core_;
   require_initial(core, "get_server");
   auto server = ServerCore::make(
-      core.registry, {core.options.address, AuthKey(key_of(core.options)),
-                      core.options.max_message_bytes});
+      core.registry,
+      {core.options.address, AuthKey(key_of(core.options)), core.options.max_message_bytes});
   core.has_own_server = true;
   core.options.address = server->address();
   return Server(std::move(server));
@@ -243,9 +244,8 @@ Address BaseManager::address() const {
 
 const managers::ProxyCore* BaseManager::asks() const {
   if (core_->asks.link == nullptr) {
-    throw AssertionError(
-        fmt::format("{}: its server is not there yet; call start() or connect() first",
-                    core_->class_name));
+    throw AssertionError(fmt::format(
+        "{}: its server is not there yet; call start() or connect() first", core_->class_name));
   }
   return &core_->asks;
 }

@@ -24,7 +24,7 @@ class OwnSocket {
 
  private:
   os::Fd fd_;
-  std::uint32_t generation_ = 0;        // fork_generation() of the process that opened it
+  std::uint32_t generation_ = 0;       // fork_generation() of the process that opened it
   std::atomic<int>* entry_ = nullptr;  // in the table of those that a child closes
 };
 

@@ -118,9 +118,10 @@ void ProxyCall::perform() {
 
   const std::uint64_t limit = state().channel->max_message_bytes;
   if (managers::frame_bytes(out) > limit) {
-    throw ValueError(fmt::format("{}: the arguments have {} bytes, and the manager's "
-                                 "max_message_bytes is {}",
-                                 method_.text, managers::frame_bytes(out), limit));
+    throw ValueError(
+        fmt::format("{}: the arguments have {} bytes, and the manager's "
+                    "max_message_bytes is {}",
+                    method_.text, managers::frame_bytes(out), limit));
   }
   if (header.handles != 0 && !state().channel->in_tree) {
     throw TypeError(fmt::format(

@@ -64,6 +64,27 @@ std::uint64_t argument_bytes(std::span<const std::byte> bytes, std::size_t at) {
   }
 }
 
+// Calls that only say which container it is: `list(…)` of a dict's keys.
+Object plain(const Object& value) {
+  if (value.kind() == Object::Kind::kList || value.kind() == Object::Kind::kTuple) {
+    Object::List items;
+    for (const Object& item : value) items.push_back(plain(item));
+    const bool is_tuple = value.kind() == Object::Kind::kTuple;
+    const bool is_call = is_tuple && items.size() == 2 && items[0].kind() == Object::Kind::kTuple &&
+                         items[0].size() == 2 && items[0][0] == Object("builtins") &&
+                         items[1].kind() == Object::Kind::kTuple && items[1].size() == 1;
+    if (is_call && items[0][1] == Object("list")) return Object::list(items[1][0]);
+    if (is_call && items[0][1] == Object("set")) return Object::set(items[1][0]);
+    if (is_call && items[0][1] == Object("frozenset")) return Object::frozenset(items[1][0]);
+    if (is_call && items[0][1] == Object("bytearray")) return items[1][0];
+    return is_tuple ? Object::tuple(items) : Object::list(items);
+  }
+  if (value.kind() != Object::Kind::kDict) return value;
+  Object dict = Object::dict();
+  for (const auto& [key, item] : value.items()) dict[key] = plain(item);
+  return dict;
+}
+
 void put_text(detail::Encoder& out, std::string_view text) {
   out.put(static_cast<std::uint8_t>(wire::kBinUnicode));
   out.put(static_cast<std::uint32_t>(text.size()));
@@ -78,23 +99,26 @@ Object python_request(const Object& id, const std::string& method, const Object&
 }
 
 Object decode_python(std::span<const std::byte> pickle) {
-  std::vector<std::byte> plain(pickle.begin(), pickle.end());
-  for (std::size_t at = 0; at < plain.size();) {
-    const std::uint64_t skip = 1 + argument_bytes(plain, at);
-    switch (std::to_integer<std::uint8_t>(plain[at])) {
+  std::vector<std::byte> bytes(pickle.begin(), pickle.end());
+  bool has_classes = false;
+  for (std::size_t at = 0; at < bytes.size();) {
+    const std::uint64_t skip = 1 + argument_bytes(bytes, at);
+    switch (std::to_integer<std::uint8_t>(bytes[at])) {
       case wire::kStackGlobal:
       case wire::kReduce:
       case kNewObj:
       case kBuild:
-        plain[at] = std::byte{wire::kTuple2};
+        bytes[at] = std::byte{wire::kTuple2};
+        has_classes = true;
         break;
       default:
         break;
     }
-    if (skip > plain.size() - at) throw ValueError("a pickle from Python is cut short");
+    if (skip > bytes.size() - at) throw ValueError("a pickle from Python is cut short");
     at += skip;
   }
-  return detail::decode_pickle(plain);
+  Object value = detail::decode_pickle(bytes);
+  return has_classes ? plain(value) : value;
 }
 
 Object exchange_pickles(Channel& channel, const Object& request) {
@@ -129,7 +153,9 @@ Object python_result(const Object& reply, const std::string& server) {
   }
   const std::size_t colon = last.find(": ");
   const std::string name(last.substr(0, colon));
-  if (name == "AttributeError") throw AttributeError(traceback);
+  if (traceback.find("AttributeError: method '") != std::string::npos) {
+    throw AttributeError(traceback);
+  }
   throw RemoteError(name, traceback, server, 0);
 }
 

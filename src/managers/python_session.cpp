@@ -119,9 +119,8 @@ Object Session::create_for_python(const Object::List& args, const Object& kwds) 
   call.positional_.assign(args.begin() + 1, args.end());
   call.keywords_ = kwds;
   const detail::Registration* const registration = server_->registry().find(name);
-  const auto referent = registration != nullptr
-                            ? registration->create(call)
-                            : make_standard(MethodName(name).hash, call);
+  const auto referent = registration != nullptr ? registration->create(call)
+                                                : make_standard(MethodName(name).hash, call);
   if (referent == nullptr) throw KeyError(fmt::format("'{}'", name));
   const Ident ident = server_->objects().retain(referent);
   return Object::tuple({fmt::format("{:x}", ident), exposed_names(*referent)});

@@ -54,10 +54,10 @@ class QueueReferent final : public Referent {
   std::condition_variable not_empty_;
   std::condition_variable not_full_;
   std::condition_variable all_done_;
-  std::deque<detail::RawValue> items_;                 // guarded by mutex_, as all below
-  std::size_t unfinished_ = 0;                         // put and not marked as done
+  std::deque<detail::RawValue> items_;                // guarded by mutex_, as all below
+  std::size_t unfinished_ = 0;                        // put and not marked as done
   std::unordered_map<Client*, std::size_t> in_hand_;  // taken by a client and not marked
-  std::deque<Lost> lost_;                              // that no join() has told of yet
+  std::deque<Lost> lost_;                             // that no join() has told of yet
 };
 
 }  // namespace multiprocessing::managers

@@ -91,7 +91,8 @@ RawValue ServerCall::raw_arg() {
   value.type = decoder_.take<Fingerprint>();
   static_cast<void>(decoder_.take<std::uint32_t>());
   const auto size = decoder_.take<std::uint64_t>();
-  if (size > decoder_.remaining()) throw ValueError(fmt::format("argument {} is cut short", taken_));
+  if (size > decoder_.remaining())
+    throw ValueError(fmt::format("argument {} is cut short", taken_));
   const std::byte* const at = decoder_.view(size);
   value.bytes.assign(at, at + size);
   value.handles.assign(handles_.begin(), handles_.end());

@@ -12,8 +12,8 @@ void Registry::add(std::shared_ptr<const Registration> registration) {
 }
 
 const Registration* Registry::find(std::string_view name) const noexcept {
-  const auto found =
-      std::find_if(all_.begin(), all_.end(), [&](const auto& each) { return each->name() == name; });
+  const auto found = std::find_if(all_.begin(), all_.end(),
+                                  [&](const auto& each) { return each->name() == name; });
   return found == all_.end() ? nullptr : found->get();
 }
 

@@ -116,7 +116,8 @@ void ServerCore::accept_one() {
       const uid_t user = os::peer_user(accepted->fd.get());
       if (user != ::geteuid() && user != 0) return;
     }
-    auto session = std::make_unique<Session>(shared_from_this(), OwnSocket(std::move(accepted->fd)));
+    auto session =
+        std::make_unique<Session>(shared_from_this(), OwnSocket(std::move(accepted->fd)));
     {
       const std::lock_guard guard(mutex_);
       sessions_.insert(session.get());

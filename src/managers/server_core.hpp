@@ -50,9 +50,7 @@ class ServerCore : public std::enable_shared_from_this<ServerCore> {
   [[nodiscard]] const ServerSettings& settings() const noexcept { return settings_; }
   [[nodiscard]] const detail::Registry& registry() const noexcept { return registry_; }
   [[nodiscard]] Objects& objects() noexcept { return objects_; }
-  [[nodiscard]] bool stopping() const noexcept {
-    return stopping_.load(std::memory_order_relaxed);
-  }
+  [[nodiscard]] bool stopping() const noexcept { return stopping_.load(std::memory_order_relaxed); }
 
   /// The record of a client, with one session more. `inherits`: see Hello.
   [[nodiscard]] std::shared_ptr<Client> enter(const Hello& hello, std::string name, bool in_tree);
@@ -81,7 +79,7 @@ class ServerCore : public std::enable_shared_from_this<ServerCore> {
 
   std::mutex mutex_;
   std::condition_variable session_ended_;
-  std::set<Session*> sessions_;                                        // guarded by mutex_
+  std::set<Session*> sessions_;                                       // guarded by mutex_
   std::unordered_map<std::uint64_t, std::weak_ptr<Client>> clients_;  // guarded by mutex_
 };
 

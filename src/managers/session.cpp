@@ -167,9 +167,10 @@ void Session::send(detail::Encoder& out, const ServerCall& call) {
     if (call.undo_) call.undo_();
     out.clear();
     out.put(ReplyHeader{ReplyKind::kError});
-    encode_error(out, std::make_exception_ptr(ValueError(fmt::format(
-                          "the result has {} bytes, and the manager's max_message_bytes is {}",
-                          size, limit))));
+    encode_error(
+        out,
+        std::make_exception_ptr(ValueError(fmt::format(
+            "the result has {} bytes, and the manager's max_message_bytes is {}", size, limit))));
   }
   if (!out.handles().empty()) {
     if (!in_tree()) {

@@ -10,8 +10,8 @@
 #include <multiprocessing/errors.hpp>
 
 #include "managers/locks.hpp"
-#include "managers/queue_referent.hpp"
 #include "managers/proxy_core.hpp"
+#include "managers/queue_referent.hpp"
 #include "managers/session.hpp"
 
 namespace multiprocessing::managers {

@@ -48,9 +48,7 @@ void note_end(ObjectHeader& object) {
   return true;
 }();
 
-Board& board_of(const Handle& handle) {
-  return static_cast<Board&>(handle.as<ObjectHeader>());
-}
+Board& board_of(const Handle& handle) { return static_cast<Board&>(handle.as<ObjectHeader>()); }
 
 }  // namespace
 

@@ -101,8 +101,8 @@ TEST_P(DictTest, AListInItIsOneEverywhere) {
   auto lists = manager_.dict<std::string, ListProxy<int>>();
   lists["a"] = manager_.list<int>({1});
 
-  const int exitcode = run([](DictProxy<std::string, ListProxy<int>> of) { of["a"]->append(2); },
-                           lists);
+  const int exitcode =
+      run([](DictProxy<std::string, ListProxy<int>> of) { of["a"]->append(2); }, lists);
 
   EXPECT_EQ(exitcode, 0);
   const ListProxy<int> a = lists["a"];

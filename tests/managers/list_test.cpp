@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <fmt/format.h>
 
-
 #include "manager_test.hpp"
 
 namespace multiprocessing {

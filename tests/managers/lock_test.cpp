@@ -160,9 +160,8 @@ void wait_and_count(ConditionProxy condition, ValueProxy<int> waiting, ValueProx
 }
 
 TEST_P(ConditionTest, NotifiesAsManyAsItIsToldTo) {
-  for (ConditionProxy condition :
-       {manager_.Condition(), manager_.Condition(manager_.Lock()),
-        manager_.Condition(manager_.RLock())}) {
+  for (ConditionProxy condition : {manager_.Condition(), manager_.Condition(manager_.Lock()),
+                                   manager_.Condition(manager_.RLock())}) {
     const auto waiting = manager_.Value<int>(0);
     const auto woken = manager_.Value<int>(0);
     std::vector<Process> children;

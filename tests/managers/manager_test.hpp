@@ -38,9 +38,9 @@ inline std::string method_name(const testing::TestParamInfo<std::string>& info) 
   return info.param;
 }
 
-#define UNDER_EVERY_START_METHOD(Suite)                                                    \
-  INSTANTIATE_TEST_SUITE_P(All, Suite,                                                     \
-                           testing::ValuesIn(multiprocessing::get_all_start_methods()),    \
+#define UNDER_EVERY_START_METHOD(Suite)                                                 \
+  INSTANTIATE_TEST_SUITE_P(All, Suite,                                                  \
+                           testing::ValuesIn(multiprocessing::get_all_start_methods()), \
                            multiprocessing::test::method_name)
 
 }  // namespace multiprocessing::test

@@ -141,7 +141,8 @@ template <class Map> class DictReferent final : public Referent {
     const std::lock_guard guard(mutex_);
     if (map_->empty()) throw KeyError("popitem(): the dict is empty");
     auto last = map_->begin();
-    if constexpr (std::bidirectional_iterator<typename Map::iterator>) last = std::prev(map_->end());
+    if constexpr (std::bidirectional_iterator<typename Map::iterator>)
+      last = std::prev(map_->end());
     call.reply<std::pair<K, V>>({last->first, last->second});
     map_->erase(last);
   }

@@ -164,8 +164,7 @@ template <class Items> class ListReferent final : public Referent {
     const auto value = call.arg<T>();
     const Lock guard(mutex_);
     if constexpr (std::equality_comparable<T>) {
-      call.reply(
-          static_cast<std::uint64_t>(std::count(items_->begin(), items_->end(), value)));
+      call.reply(static_cast<std::uint64_t>(std::count(items_->begin(), items_->end(), value)));
     } else {
       static_cast<void>(find_value(value, 0, 0));
     }
@@ -238,7 +237,9 @@ template <class T = Object> class ListProxy : public BaseProxy {
   /// The first that is equal. THROWS: ValueError if there is none.
   void remove(const T& value) const { run<void>("remove", value); }
   /// The index of the first that is equal. THROWS: ValueError if there is none.
-  [[nodiscard]] std::size_t index(const T& value) const { return run<std::uint64_t>("index", value); }
+  [[nodiscard]] std::size_t index(const T& value) const {
+    return run<std::uint64_t>("index", value);
+  }
   [[nodiscard]] std::size_t index(const T& value, std::int64_t from) const {
     return run<std::uint64_t>("index", value, from);
   }

@@ -101,9 +101,9 @@ class ProxyCall {
   std::uint8_t op_ = 0;
   std::uint8_t reply_kind_ = 0;
   bool python_ = false;
-  Object::List objects_;                  // arguments for a Python server
-  Object result_;                         // of one
-  alignas(8) std::byte room_[64];         // for the State
+  Object::List objects_;           // arguments for a Python server
+  Object result_;                  // of one
+  alignas(8) std::byte room_[64];  // for the State
 };
 
 class ProxyAccess;
@@ -153,8 +153,7 @@ class BaseProxy {
   explicit BaseProxy(std::shared_ptr<const managers::ProxyCore> core) noexcept
       : core_(std::move(core)) {}
 
-  template <class R, class... Args>
-  R run(detail::MethodName method, const Args&... args) const {
+  template <class R, class... Args> R run(detail::MethodName method, const Args&... args) const {
     detail::ProxyCall call(core_.get(), method);
     (call.add(args), ...);
     return call.template run<R>();

@@ -118,11 +118,11 @@ class ServerCall {
   std::size_t taken_ = 0;
   std::size_t skipped_ = 0;  // of the count: the name of a registration
   bool python_;
-  std::span<const Handle> handles_;     // that came with the frame
-  Object::List positional_;             // of a Python caller
-  Object keywords_;                     // the same; None: there are none
-  const char* parameters_ = nullptr;    // the names for them: "obj,block,timeout"
-  Object result_;                       // for a Python caller
+  std::span<const Handle> handles_;   // that came with the frame
+  Object::List positional_;           // of a Python caller
+  Object keywords_;                   // the same; None: there are none
+  const char* parameters_ = nullptr;  // the names for them: "obj,block,timeout"
+  Object result_;                     // for a Python caller
   std::function<void()> undo_;
 };
 
@@ -192,11 +192,11 @@ template <class... Ts> [[nodiscard]] consteval std::uint64_t referent_key(Method
 template <class R> std::shared_ptr<Referent> make_referent(ServerCall& call) {
   return std::make_shared<R>(call);
 }
-template <class R>
-inline const KnownReferent known_referent{R::kKey, &make_referent<R>};
+template <class R> inline const KnownReferent known_referent{R::kKey, &make_referent<R>};
 
 /// A method of R as a Method's function.
-template <class R, void (R::*Run)(ServerCall&)> void run_method(Referent& object, ServerCall& call) {
+template <class R, void (R::*Run)(ServerCall&)>
+void run_method(Referent& object, ServerCall& call) {
   (static_cast<R&>(object).*Run)(call);
 }
 

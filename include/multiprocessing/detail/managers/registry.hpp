@@ -91,6 +91,8 @@ void decode_member(Decoder& decoder, void* pointer, std::size_t bytes);
 template <class F> void encode_registered(Encoder& encoder, const F& function) {
   if constexpr (std::is_member_function_pointer_v<F>) {
     encode_member(encoder, &function, sizeof function);
+  } else if constexpr (std::is_member_object_pointer_v<F>) {
+    encoder.put(function);  // where it lies in the object
   } else if constexpr (Portable<F>) {
     encode_portable(encoder, function);
   } else {
@@ -102,6 +104,8 @@ template <class F> F decode_registered(Decoder& decoder) {
     F function = nullptr;
     decode_member(decoder, &function, sizeof function);
     return function;
+  } else if constexpr (std::is_member_object_pointer_v<F>) {
+    return decoder.take<F>();
   } else if constexpr (Portable<F>) {
     return decode_portable<F>(decoder);
   } else {
@@ -237,8 +241,8 @@ template <class Q> class SharedQueueReferent final : public Referent {
 /// The object that another proxy of this server names.
 [[nodiscard]] std::shared_ptr<Referent> referent_behind(const BaseProxy& proxy);
 /// One referent for each thing that a callable returns by reference.
-[[nodiscard]] std::shared_ptr<Referent> referent_at(const void* thing,
-                                                    std::function<std::shared_ptr<Referent>()> make);
+[[nodiscard]] std::shared_ptr<Referent> referent_at(
+    const void* thing, std::function<std::shared_ptr<Referent>()> make);
 
 template <class T>
 concept SequenceContainer = ListLike<T> && requires(T& items, typename T::value_type value) {
@@ -260,11 +264,15 @@ template <class R> std::shared_ptr<Referent> referent_of(R&& result) {
     return referent_behind(result);
   } else if constexpr (kIsQueue<T>) {
     return std::make_shared<SharedQueueReferent<T>>(result);
-  } else if constexpr (std::is_lvalue_reference_v<R> && !std::is_const_v<std::remove_reference_t<R>> &&
+  } else if constexpr (std::is_lvalue_reference_v<R> &&
+                       !std::is_const_v<std::remove_reference_t<R>> &&
                        (MapLike<T> || SequenceContainer<T>)) {
     return referent_at(&result, [&]() -> std::shared_ptr<Referent> {
-      if constexpr (MapLike<T>) return std::make_shared<DictReferent<T>>(holder());
-      return std::make_shared<ListReferent<T>>(holder());
+      if constexpr (MapLike<T>) {
+        return std::make_shared<DictReferent<T>>(holder());
+      } else {
+        return std::make_shared<ListReferent<T>>(holder());
+      }
     });
   } else if constexpr (MapLike<T>) {
     return std::make_shared<DictReferent<T>>(Holder<T>(T(result)));
@@ -367,6 +375,9 @@ template <class T> struct AnyArgument {
   }
 };
 
+// An aggregate may be given less than all of its members.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 template <class T, std::size_t... I> consteval bool made_of_any(std::index_sequence<I...>) {
   return requires { T{AnyArgument<T>{(static_cast<void>(I), nullptr)}...}; };
 }
@@ -377,16 +388,18 @@ template <class T, std::size_t N = 0> std::unique_ptr<T> make_of_arguments(Serve
     if (call.count() == N) {
       return [&]<std::size_t... I>(std::index_sequence<I...>) {
         return std::unique_ptr<T>(new T{AnyArgument<T>{(static_cast<void>(I), &call)}...});
-      }(std::make_index_sequence<N>());
+      }
+      (std::make_index_sequence<N>());
     }
   }
   if constexpr (N < kMost) {
     return make_of_arguments<T, N + 1>(call);
   } else {
-    throw TypeError(readable_name(typeid(T)) + " has no constructor of " + std::to_string(call.count()) +
-                    " arguments that a manager could call");
+    throw TypeError(readable_name(typeid(T)) + " has no constructor of " +
+                    std::to_string(call.count()) + " arguments that a manager could call");
   }
 }
+#pragma GCC diagnostic pop
 
 template <class T, class... Ms>
 class TypeRegistration final : public Registration,
@@ -426,9 +439,8 @@ class TypeRegistration final : public Registration,
   template <std::size_t... I>
   void run_member(T& object, const MethodName& method, ServerCall& call,
                   std::index_sequence<I...> /*all*/) const {
-    const bool found =
-        (... || (MethodName(names_[I]).hash == method.hash &&
-                 (call_member(object, std::get<I>(members_), call), true)));
+    const bool found = (... || (MethodName(names_[I]).hash == method.hash &&
+                                (call_member(object, std::get<I>(members_), call), true)));
     if (!found) fail_no_method(name(), method, names_);
   }
   template <class M> static void call_member(T& object, const M& member, ServerCall& call) {
@@ -464,18 +476,19 @@ class TypeRegistration final : public Registration,
 };
 
 /// Takes "name", &T::member, "name", &T::member… apart.
-template <class T, class... Args> std::shared_ptr<Registration> register_members(
-    std::string name, const Args&... args) {
+template <class T, class... Args>
+std::shared_ptr<Registration> register_members(std::string name, const Args&... args) {
   static_assert(sizeof...(Args) % 2 == 0,
                 "multiprocessing: methods are registered as a name and a member in turn: "
                 "\"add\", &Counter::add");
   const auto all = std::forward_as_tuple(args...);
-  return [&]<std::size_t... I>(std::index_sequence<I...>) -> std::shared_ptr<Registration> {
+  return [&]<std::size_t... I>(std::index_sequence<I...>)->std::shared_ptr<Registration> {
     std::vector<std::string> names{std::string(std::get<2 * I>(all))...};
     return std::make_shared<
         TypeRegistration<T, std::decay_t<std::tuple_element_t<2 * I + 1, decltype(all)>>...>>(
         std::move(name), std::move(names), std::tuple(std::get<2 * I + 1>(all)...));
-  }(std::make_index_sequence<sizeof...(Args) / 2>());
+  }
+  (std::make_index_sequence<sizeof...(Args) / 2>());
 }
 
 }  // namespace multiprocessing::detail

@@ -208,9 +208,7 @@ class NamespaceProxy : public BaseProxy {
   template <class T = Object> [[nodiscard]] T get(std::string_view name) const {
     return detail::from_object<T>(get_item(std::string(name)));
   }
-  void set(std::string_view name, const Object& value) const {
-    set_item(std::string(name), value);
-  }
+  void set(std::string_view name, const Object& value) const { set_item(std::string(name), value); }
   [[nodiscard]] bool contains(std::string_view name) const {
     return run<bool>("__contains__", name);
   }

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: BSL-1.0
+# The Python side of python_test.cpp: messages by standard input and output, see python_peer.hpp.
+import queue
+import struct
+import sys
+import threading
+from multiprocessing.managers import BaseManager, SyncManager
+
+
+def say(text):
+    data = text.encode()
+    sys.stdout.buffer.write(struct.pack("<I", len(data)) + data)
+    sys.stdout.buffer.flush()
+
+
+class Counter:
+    def __init__(self, start=0):
+        self.value = start
+
+    def add(self, n, times=1):
+        self.value += n * times
+        return self.value
+
+    def fail(self):
+        raise KeyError("nothing")
+
+    def fail_strangely(self):
+        raise ZeroDivisionError("division by zero")
+
+
+def serve():
+    jobs, ages, numbers = queue.Queue(), {"ada": 36}, [1, 2, 3]
+
+    class Manager(BaseManager):
+        pass
+
+    Manager.register("get_queue", callable=lambda: jobs)
+    Manager.register("get_dict", callable=lambda: ages, exposed=[
+        "__getitem__", "__setitem__", "__len__", "__contains__", "get", "keys", "items", "update",
+        "pop", "__delitem__", "__str__"])
+    Manager.register("get_list", callable=lambda: numbers, exposed=[
+        "__getitem__", "__setitem__", "__len__", "append", "pop", "sort", "reverse", "index"])
+    Manager.register("Counter", Counter)
+    server = Manager(address=("127.0.0.1", 0), authkey=b"secret").get_server()
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    say(str(server.address[1]))
+    sys.stdin.buffer.read()
+
+
+def use(port):
+    class Manager(BaseManager):
+        pass
+
+    for name in ("get_queue", "get_dict", "get_list", "get_counter"):
+        Manager.register(name)
+    manager = Manager(address=("127.0.0.1", port), authkey=b"secret")
+    manager.connect()
+    jobs, ages, numbers = manager.get_queue(), manager.get_dict(), manager.get_list()
+    jobs.put({"job": 1})
+    got = [jobs.get(timeout=5), jobs.qsize()]
+    try:
+        jobs.get(False)
+    except queue.Empty:
+        got.append("Empty")
+    try:
+        jobs.get(block=True, timeout=0.01)
+    except queue.Empty:
+        got.append("Empty")
+    ages.update({"bob": 40})
+    ages.__setitem__("eve", 7)
+    got += [ages.keys(), ages.get("nobody"), ages.pop("eve"), str(ages), ages.copy()]
+    try:
+        ages.pop("eve")
+    except KeyError as error:
+        got.append("KeyError")
+    numbers.append(4)
+    numbers.sort(reverse=True)
+    got += [str(numbers), numbers.__getitem__(-1), numbers.__len__()]
+    try:
+        numbers.pop(99)
+    except IndexError as error:
+        got.append("IndexError: " + str(error))
+    say(repr(got))
+
+
+def use_types(port):
+    manager = SyncManager(address=("127.0.0.1", port), authkey=b"secret")
+    manager.connect()
+    d = manager.dict({"a": 1})
+    d["b"] = [1, 2]
+    lst = manager.list([1, 2, 3])
+    lst.append("x")
+    lock, event, value = manager.Lock(), manager.Event(), manager.Value("i", 5)
+    with lock:
+        locked = not lock.acquire(False)
+    event.set()
+    value.value += 1
+    names = manager.Namespace(x=1)
+    names.y = "two"
+    jobs = manager.JoinableQueue(1)
+    jobs.put(1)
+    jobs.get()
+    jobs.task_done()
+    jobs.join()
+    say(repr([d["b"], len(d), "a" in d, lst[0], list(lst), lst[-1], locked, event.wait(1), value.value,
+              names.x, names.y, str(names), str(d)]))
+
+
+{"serve": serve, "use": lambda: use(int(sys.argv[2])),
+ "use_types": lambda: use_types(int(sys.argv[2]))}[sys.argv[1]]()

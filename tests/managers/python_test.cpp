@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: BSL-1.0
+// Python's managers on the other side: Debian's python3.
+#include <fmt/format.h>
+
+#include <thread>
+
+#include "manager_test.hpp"
+#include "python_peer.hpp"
+
+namespace multiprocessing {
+namespace {
+
+using test::PythonPeer;
+using namespace std::chrono_literals;
+
+const std::string kScript = MANAGERS_TESTS_FOLDER "/python_manager.py";
+
+class PythonServerTest : public testing::Test {
+ protected:
+  PythonServerTest() { manager_.connect(); }
+
+  test::Watchdog watchdog_{60s};
+  PythonPeer python_{kScript, {"serve"}};
+  BaseManager manager_{{"127.0.0.1", std::stoi(python_.receive())}, "secret"};
+};
+
+TEST_F(PythonServerTest, ItsQueueIsUsedByName) {
+  auto queue = manager_.call<AutoProxy>("get_queue");
+
+  queue.call<void>("put", Object::dict({{"job", 1}}));
+
+  EXPECT_EQ(queue.call<int>("qsize"), 1);
+  EXPECT_EQ(queue.call("get"), Object::dict({{"job", 1}}));
+  EXPECT_THROW(queue.call("get_nowait"), Empty);
+}
+
+TEST_F(PythonServerTest, ItsQueueIsAQueueProxy) {
+  auto queue = manager_.call<QueueProxy<std::string>>("get_queue");
+
+  queue.put("one");
+  queue.put("two", 1s);
+
+  EXPECT_EQ(queue.qsize(), 2U);
+  EXPECT_EQ(queue.get(), "one");
+  EXPECT_EQ(queue.get(1s), "two");
+  EXPECT_THROW(static_cast<void>(queue.get(false)), Empty);
+  EXPECT_THROW(static_cast<void>(queue.get(10ms)), Empty);
+}
+
+TEST_F(PythonServerTest, ItsDictAndListAreProxiesOfTheirKind) {
+  const auto ages = manager_.call<DictProxy<std::string, int>>("get_dict");
+  const auto numbers = manager_.call<ListProxy<int>>("get_list");
+
+  ages["bob"] = 40;
+  numbers.append(7);
+
+  EXPECT_EQ(ages["ada"], 36);
+  EXPECT_EQ(ages.size(), 2U);
+  EXPECT_EQ(ages.keys(), (std::vector<std::string>{"ada", "bob"}));
+  EXPECT_EQ(fmt::format("{}", ages), "{'ada': 36, 'bob': 40}");
+  EXPECT_THROW(static_cast<void>(ages.at("eve")), KeyError);
+  EXPECT_EQ(numbers[-1], 7);
+  EXPECT_EQ(numbers.pop(), 7);
+  EXPECT_THROW(static_cast<void>(numbers.at(99)), IndexError);
+}
+
+TEST_F(PythonServerTest, ItsObjectsMethodsAreCalledAndTheirErrorsArrive) {
+  auto counter = manager_.create<Object>("Counter", 10);
+
+  EXPECT_EQ(counter.call<int>("add", 5), 15);
+  EXPECT_EQ(counter.call<int>("add", 5, 2), 25);
+  EXPECT_THROW(counter.call<void>("fail"), KeyError);
+  try {
+    counter.call<void>("fail_strangely");
+    FAIL();
+  } catch (const RemoteError& error) {
+    EXPECT_EQ(error.type_name(), "ZeroDivisionError");
+    EXPECT_EQ(error.message(), "division by zero");
+  }
+  EXPECT_THROW(counter.call<void>("no_such"), AttributeError);
+}
+
+TEST_F(PythonServerTest, ItsEndIsAnEOFErrorOfACallThatWaits) {
+  auto queue = manager_.call<QueueProxy<int>>("get_queue");
+  std::thread killer([&] {
+    EXPECT_TRUE(test::eventually([&] { return manager_.call<AutoProxy>("get_queue") == queue; }));
+    ::kill(python_.pid(), SIGKILL);
+  });
+
+  EXPECT_THROW(static_cast<void>(queue.get()), EOFError);
+  killer.join();
+}
+
+TEST(PythonClientTest, UsesARegisteredQueueDictAndList) {
+  const test::Watchdog watchdog(60s);
+  BaseManager manager({"127.0.0.1", 0}, "secret");
+  Queue<> jobs;
+  manager.register_callable("get_queue", [jobs] { return jobs; });
+  manager.register_callable("get_dict", []() -> std::map<std::string, int>& {
+    static std::map<std::string, int> ages{{"ada", 36}};
+    return ages;
+  });
+  manager.register_callable("get_list", []() -> std::vector<int>& {
+    static std::vector<int> numbers{1, 2, 3};
+    return numbers;
+  });
+  manager.start();
+  PythonPeer python(kScript, {"use", std::to_string(manager.address().port())});
+
+  EXPECT_EQ(python.receive(),
+            "[{'job': 1}, 0, 'Empty', 'Empty', ['ada', 'bob', 'eve'], None, 7, "
+            "\"{'ada': 36, 'bob': 40}\", {'ada': 36, 'bob': 40}, 'KeyError', '[4, 3, 2, 1]', 1, 4, "
+            "'IndexError: pop index out of range']");
+  EXPECT_EQ(python.finish(), 0);
+}
+
+TEST(PythonClientTest, UsesTheTypesOfASyncManager) {
+  const test::Watchdog watchdog(60s);
+  SyncManager manager({"127.0.0.1", 0}, "secret");
+  manager.start();
+  PythonPeer python(kScript, {"use_types", std::to_string(manager.address().port())});
+
+  EXPECT_EQ(python.receive(),
+            "[[1, 2], 2, True, 1, [1, 2, 3, 'x'], 'x', True, True, 6, 1, 'two', "
+            "\"Namespace(x=1, y='two')\", \"{'a': 1, 'b': [1, 2]}\"]");
+  EXPECT_EQ(python.finish(), 0);
+}
+
+}  // namespace
+}  // namespace multiprocessing
