@@ -20,10 +20,12 @@
 #include <multiprocessing/detail/managers/dict.hpp>
 #include <multiprocessing/detail/managers/list.hpp>
 #include <multiprocessing/detail/managers/queue.hpp>
-#include <multiprocessing/detail/managers/registry.hpp>
+#include <multiprocessing/detail/managers/registered_callable.hpp>
+#include <multiprocessing/detail/managers/registered_type.hpp>
 #include <multiprocessing/detail/managers/set.hpp>
 #include <multiprocessing/detail/managers/synchronize.hpp>
 #include <multiprocessing/detail/managers/value.hpp>
+#include <multiprocessing/detail/target.hpp>
 #include <multiprocessing/listener.hpp>
 #include <multiprocessing/timeout.hpp>
 

@@ -6,7 +6,7 @@
 
 #include <fmt/format.h>
 
-#include <multiprocessing/detail/managers/registry.hpp>
+#include <multiprocessing/detail/managers/registered_callable.hpp>
 #include <multiprocessing/errors.hpp>
 #include <ostream>
 
@@ -71,11 +71,16 @@ void encode_proxy(Encoder& encoder, const BaseProxy& proxy) {
   detail::encode(encoder, core->link->address());
   encoder.put(core->ident);
   detail::encode(encoder, core->python_id);
-  const bool with_ticket = core->ticket && !managers::to_strangers;
-  encoder.write_handle(with_ticket ? core->ticket : Handle());
-  if (with_ticket || !core->python_id.empty()) return;
+  Handle ticket = managers::to_strangers ? Handle() : core->ticket;
+  const auto here = ServerCore::here(core->ident);
+  if (!ticket && here != nullptr && !managers::to_strangers &&
+      here->objects().retain(core->ident)) {
+    ticket = here->objects().issue_ticket(core->ident);
+  }
+  encoder.write_handle(ticket);
+  if (ticket || !core->python_id.empty()) return;
   // Who gets it refers to the object himself, some time from now.
-  if (const auto here = ServerCore::here(core->ident)) {
+  if (here != nullptr) {
     static_cast<void>(here->objects().keep_for_a_while(core->ident));
   } else {
     core->link->ask(managers::Op::kKeep, core->ident);
@@ -101,6 +106,11 @@ std::shared_ptr<const ProxyCore> decode_proxy(Decoder& decoder) {
     core->hold = managers::make_lease(core->link, core->ident);
   }
   return core;
+}
+
+fmt::format_context::iterator TextFormatter::format_text(std::string_view text,
+                                                         fmt::format_context& context) const {
+  return format(fmt::string_view(text.data(), text.size()), context);
 }
 
 std::shared_ptr<Referent> referent_behind(const BaseProxy& proxy) {

@@ -36,6 +36,6 @@ class ToStrangers {
 }  // namespace multiprocessing::managers
 
 namespace multiprocessing::detail {
-/// See registry.hpp.
+/// See registered_callable.hpp.
 [[nodiscard]] std::shared_ptr<Referent> referent_behind(const BaseProxy& proxy);
 }  // namespace multiprocessing::detail

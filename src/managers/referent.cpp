@@ -196,6 +196,23 @@ std::size_t checked_index(std::int64_t index, std::size_t size, std::string_view
   return static_cast<std::size_t>(index < 0 ? index + n : index);
 }
 
+std::optional<std::pair<std::size_t, std::size_t>> slice_in(const Object& index, std::size_t size) {
+  // (class, (start, stop, step)), see decode_python.
+  if (index.kind() != Object::Kind::kTuple || index.size() != 2 || index[1].size() != 3) {
+    return std::nullopt;
+  }
+  const Object parts = index[1];
+  const Object step = parts[2];
+  if (!step.is_none() && step != Object(1)) {
+    throw ValueError("list: a slice with a step cannot be had from this server");
+  }
+  const auto end = [&](const Object& given, std::size_t otherwise) {
+    return given.is_none() ? otherwise : clamped_index(given.as<std::int64_t>(), size);
+  };
+  const std::size_t from = end(parts[0], 0);
+  return std::pair(from, std::max(from, end(parts[1], size)));
+}
+
 std::size_t clamped_index(std::int64_t index, std::size_t size) noexcept {
   const auto n = static_cast<std::int64_t>(size);
   return static_cast<std::size_t>(std::clamp<std::int64_t>(index < 0 ? index + n : index, 0, n));

@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
-#include <multiprocessing/detail/managers/registry.hpp>
+#include <multiprocessing/detail/managers/registration.hpp>
 
 namespace multiprocessing::detail {
 

@@ -9,7 +9,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <memory>
-#include <multiprocessing/detail/managers/registry.hpp>
+#include <multiprocessing/detail/managers/registration.hpp>
 #include <multiprocessing/listener.hpp>
 #include <mutex>
 #include <set>

@@ -2,8 +2,12 @@
 // Who keeps an object in a server alive: handles, wherever they are, and killed processes not.
 #include <unistd.h>
 
+#include <csignal>
+#include <fstream>
 #include <optional>
+#include <string>
 
+#include "long_form.hpp"
 #include "manager_test.hpp"
 
 namespace multiprocessing {
@@ -97,10 +101,37 @@ TEST_P(LifetimeTest, AKilledProcessGivesUpItsReferencesWithinASecond) {
   EXPECT_TRUE(eventually([&] { return manager_.number_of_objects() == 1; }, 1s));
 }
 
-TEST_P(LifetimeTest, ThousandsOfProxiesMadeAndDroppedLeaveNothing) {
-  for (int i = 0; i < 3000; ++i) static_cast<void>(manager_.list<int>({i}));
+std::size_t resident_kib(int pid) {
+  std::ifstream status("/proc/" + std::to_string(pid) + "/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("VmRSS:")) return std::stoul(line.substr(6));
+  }
+  return 0;
+}
 
-  EXPECT_TRUE(objects_are(0));
+void make_and_be_killed(DictProxy<int, ListProxy<int>> lists) {
+  std::vector<ListProxy<int>> held;
+  for (int i = 0; i < 50; ++i) held.push_back(lists.at(0));
+  ::kill(::getpid(), SIGKILL);
+}
+
+TEST_P(LifetimeTest, TheServersMemoryIsFlatOverProxiesMadeAndDroppedByTheLivingAndTheKilled) {
+  const auto lists = manager_.dict<int, ListProxy<int>>();
+  lists[0] = manager_.list<int>({1});
+  const int server = active_children().front().pid();
+  const auto go_on = [&](int rounds) {
+    for (int i = 0; i < rounds; ++i) {
+      for (int j = 0; j < 950; ++j) static_cast<void>(manager_.list<int>({j}));
+      EXPECT_EQ(run(make_and_be_killed, lists), -SIGKILL);
+    }
+  };
+  go_on(3);
+  const std::size_t before = resident_kib(server);
+
+  go_on(test::rounds(3, 100));
+
+  EXPECT_LT(resident_kib(server), before + 2048);
+  EXPECT_TRUE(objects_are(2));
 }
 
 TEST_P(LifetimeTest, EndsWithTheLastHandleAndItsServerWithIt) {

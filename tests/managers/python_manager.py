@@ -102,7 +102,7 @@ def use_types(port):
     jobs.get()
     jobs.task_done()
     jobs.join()
-    say(repr([d["b"], len(d), "a" in d, lst[0], list(lst), lst[-1], locked, event.wait(1), value.value,
+    say(repr([d["b"], len(d), "a" in d, lst[0], list(lst), lst[-1], lst[1:3], lst[:-2], locked, event.wait(1), value.value,
               names.x, names.y, str(names), str(d)]))
 
 

@@ -157,9 +157,10 @@ template <class K, class V> [[nodiscard]] std::vector<std::pair<K, V>> pairs_arg
 
 template <class Proxy, class Key, class V>
 struct fmt::formatter<multiprocessing::detail::ProxyItem<Proxy, Key, V>>
-    : fmt::formatter<fmt::string_view> {
-  auto format(const multiprocessing::detail::ProxyItem<Proxy, Key, V>& item,
-              fmt::format_context& context) const {
-    return fmt::formatter<fmt::string_view>::format(item.str(), context);
+    : multiprocessing::detail::TextFormatter {
+  fmt::format_context::iterator format(
+      const multiprocessing::detail::ProxyItem<Proxy, Key, V>& item,
+      fmt::format_context& context) const {
+    return format_text(item.str(), context);
   }
 };

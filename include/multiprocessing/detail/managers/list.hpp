@@ -24,6 +24,11 @@ namespace detail {
 /// One end of a slice, or where insert() puts something: never out of range.
 [[nodiscard]] std::size_t clamped_index(std::int64_t index, std::size_t size) noexcept;
 
+/// What a Python caller's `l[from:to]` stands for; none if it is an index. THROWS: ValueError for a
+/// step.
+[[nodiscard]] std::optional<std::pair<std::size_t, std::size_t>> slice_in(const Object& index,
+                                                                          std::size_t size);
+
 /// A vector of bool is none of bools.
 template <class T>
 using ListItems = std::conditional_t<std::is_same_v<T, bool>, std::deque<T>, std::vector<T>>;
@@ -100,9 +105,18 @@ template <class Items> class ListReferent final : public Referent {
   static constexpr std::int64_t kEnd = std::numeric_limits<std::int64_t>::max();
 
   void get_item(ServerCall& call) {
+    if (call.python()) return get_for_python(call);
     const auto index = call.arg<std::int64_t>();
     const Lock guard(mutex_);
     call.reply<T>((*items_)[checked_index(index, items_->size(), "list index")]);
+  }
+  void get_for_python(ServerCall& call) {
+    const auto index = call.arg<Object>();
+    const Lock guard(mutex_);
+    if (const auto range = slice_in(index, items_->size())) {
+      return call.reply(std::vector<T>(place(range->first), place(range->second)));
+    }
+    call.reply<T>((*items_)[checked_index(index.as<std::int64_t>(), items_->size(), "list index")]);
   }
   void set_item(ServerCall& call) {
     const auto index = call.arg<std::int64_t>();

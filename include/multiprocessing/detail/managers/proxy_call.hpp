@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // A handle to an object in a manager's server, and one call of it.
 #pragma once
+#include <fmt/core.h>
 #include <multiprocessing/address.hpp>
 #include <multiprocessing/connection.hpp>
 #include <multiprocessing/detail/managers/values.hpp>
@@ -205,6 +206,12 @@ using Seconds = std::optional<double>;
   return static_cast<double>(timeout.nanoseconds()) / 1e9;
 }
 
+/// Formats a text as a string; in the library, for <fmt/core.h> does not define how.
+struct TextFormatter : fmt::formatter<fmt::string_view> {
+  fmt::format_context::iterator format_text(std::string_view text,
+                                            fmt::format_context& context) const;
+};
+
 template <class P>
 concept ProxyType = std::derived_from<P, BaseProxy>;
 
@@ -213,8 +220,8 @@ concept ProxyType = std::derived_from<P, BaseProxy>;
 
 /// Prints str(), as Python's str(proxy); width, fill and alignment as for strings.
 template <multiprocessing::detail::ProxyType P>
-struct fmt::formatter<P> : fmt::formatter<fmt::string_view> {
-  auto format(const P& proxy, fmt::format_context& context) const {
-    return fmt::formatter<fmt::string_view>::format(proxy.str(), context);
+struct fmt::formatter<P> : multiprocessing::detail::TextFormatter {
+  fmt::format_context::iterator format(const P& proxy, fmt::format_context& context) const {
+    return format_text(proxy.str(), context);
   }
 };

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: BSL-1.0
+// A queue of the program's in a server: what a callable that returns one gives to other programs.
+#pragma once
+#include <multiprocessing/detail/managers/proxy_call.hpp>
+#include <multiprocessing/detail/managers/referent.hpp>
+#include <multiprocessing/queues.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <utility>
+
+namespace multiprocessing::detail {
+
+template <class T> inline constexpr bool kIsQueue = false;
+template <class T> inline constexpr bool kIsQueue<Queue<T>> = true;
+template <class T> inline constexpr bool kIsQueue<JoinableQueue<T>> = true;
+
+/// A Queue of the program, reached through the server. Python: what `lambda: queue` returns.
+template <class Q> class SharedQueueReferent final : public Referent {
+ public:
+  using T = typename Q::value_type;
+  explicit SharedQueueReferent(Q queue) : queue_(std::move(queue)) {}
+
+  [[nodiscard]] std::string_view type_id() const override { return "Queue"; }
+  [[nodiscard]] std::span<const Method> methods() const override {
+    using Self = SharedQueueReferent;
+    static constexpr Method kMethods[] = {
+        {"put", "obj,block,timeout", run_method<Self, &Self::put>},
+        {"get", "block,timeout", run_method<Self, &Self::get>},
+        {"put_nowait", "obj", run_method<Self, &Self::put_nowait>},
+        {"get_nowait", "", run_method<Self, &Self::get_nowait>},
+        {"qsize", "", run_method<Self, &Self::qsize>},
+        {"empty", "", run_method<Self, &Self::empty>},
+        {"full", "", run_method<Self, &Self::full>},
+        {"task_done", "", run_method<Self, &Self::task_done>},
+        {"join", "timeout", run_method<Self, &Self::join>},
+    };
+    return kMethods;
+  }
+
+ private:
+  // In slices, so that a caller's death is noticed.
+  template <class Once> static void in_slices(ServerCall& call, Timeout timeout, Once once) {
+    using Clock = std::chrono::steady_clock;
+    const auto begin = Clock::now();
+    for (;;) {
+      std::chrono::nanoseconds slice = kSlice;
+      bool last = false;
+      if (!timeout.is_forever()) {
+        const auto left = std::chrono::nanoseconds(timeout.nanoseconds()) - (Clock::now() - begin);
+        last = left <= slice;
+        slice = std::min(slice, left);
+      }
+      if (once(Timeout(slice), last)) return;
+      call.check_caller();
+    }
+  }
+  static Timeout timeout_of_call(ServerCall& call) {
+    const bool block = call.arg_or<bool>(true);
+    const auto seconds = call.arg_or<Seconds>(std::nullopt);
+    if (!block) return std::chrono::seconds(0);
+    return seconds ? Timeout(std::chrono::duration<double>(*seconds)) : Timeout(forever);
+  }
+  void put(ServerCall& call) {
+    const auto object = call.arg<T>();
+    put_for(call, object, timeout_of_call(call));
+  }
+  void put_nowait(ServerCall& call) { put_for(call, call.arg<T>(), std::chrono::seconds(0)); }
+  void put_for(ServerCall& call, const T& object, Timeout timeout) {
+    in_slices(call, timeout, [&](Timeout slice, bool last) {
+      try {
+        queue_.put(object, slice);
+        return true;
+      } catch (const Full&) {
+        if (last) throw;
+        return false;
+      }
+    });
+  }
+  void get(ServerCall& call) { get_for(call, timeout_of_call(call)); }
+  void get_nowait(ServerCall& call) { get_for(call, std::chrono::seconds(0)); }
+  void get_for(ServerCall& call, Timeout timeout) {
+    in_slices(call, timeout, [&](Timeout slice, bool last) {
+      try {
+        T object = queue_.get(slice);
+        call.reply(object);
+        // Behind the others now, but not lost.
+        call.on_undelivered([queue = queue_, object] { queue.put(object); });
+        return true;
+      } catch (const Empty&) {
+        if (last) throw;
+        return false;
+      }
+    });
+  }
+  void qsize(ServerCall& call) { call.reply<std::uint64_t>(queue_.qsize()); }
+  void empty(ServerCall& call) { call.reply(queue_.empty()); }
+  void full(ServerCall& call) { call.reply(queue_.full()); }
+  void task_done(ServerCall& /*call*/) {
+    if constexpr (requires(Q & q) { q.task_done(); }) {
+      queue_.task_done();
+    } else {
+      throw AttributeError("Queue: task_done is a method of a JoinableQueue");
+    }
+  }
+  void join(ServerCall& call) {
+    const auto seconds = call.arg_or<Seconds>(std::nullopt);
+    const Timeout timeout =
+        seconds ? Timeout(std::chrono::duration<double>(*seconds)) : Timeout(forever);
+    if constexpr (requires(Q & q) { q.task_done(); }) {
+      bool done = false;
+      in_slices(call, timeout, [&](Timeout slice, bool last) {
+        done = queue_.join(slice);
+        return done || last;
+      });
+      call.reply(done);
+    } else {
+      throw AttributeError("Queue: join is a method of a JoinableQueue");
+    }
+  }
+
+  static constexpr std::chrono::milliseconds kSlice{100};
+  Q queue_;
+};
+
+}  // namespace multiprocessing::detail
