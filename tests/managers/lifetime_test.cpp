@@ -121,7 +121,7 @@ TEST_P(LifetimeTest, TheServersMemoryIsFlatOverProxiesMadeAndDroppedByTheLivingA
   const int server = active_children().front().pid();
   const auto go_on = [&](int rounds) {
     for (int i = 0; i < rounds; ++i) {
-      for (int j = 0; j < 950; ++j) static_cast<void>(manager_.list<int>({j}));
+      for (int j = 0; j < test::rounds(150, 950); ++j) static_cast<void>(manager_.list<int>({j}));
       EXPECT_EQ(run(make_and_be_killed, lists), -SIGKILL);
     }
   };

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "child.hpp"
+#include "long_form.hpp"
 #include "watchdog.hpp"
 
 namespace mp = multiprocessing;
@@ -29,7 +30,7 @@ class ManagerTest : public testing::TestWithParam<std::string> {
     return process.exitcode().value_or(-1000);
   }
 
-  Watchdog watchdog_{60s};
+  Watchdog watchdog_{long_form() ? 1200s : 120s};
   Context context_ = get_context(GetParam());
   Manager manager_ = context_.Manager();
 };
