@@ -96,7 +96,7 @@ std::size_t bytes_of_map(int entries) {
 
 std::size_t bytes_of_dict(int entries) {
   mp::Manager manager;
-  const pid_t server = mp::active_children().front().pid();
+  const pid_t server = mp::active_children().back().pid();
   const auto dict = manager.dict<std::string, int>();
   const std::size_t before = resident_bytes(server);
   constexpr int kAtOnce = 1000;

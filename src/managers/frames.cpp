@@ -15,6 +15,7 @@
 #include <system_error>
 
 #include "memory/arena.hpp"
+#include "os/patience.hpp"
 #include "os/socket.hpp"
 
 namespace multiprocessing::managers {
@@ -27,6 +28,9 @@ constexpr std::size_t kFirstBytes = 4096;
 constexpr std::size_t kKeptBytes = std::size_t{256} * 1024;
 // The other side's word alone is worth no more memory than this.
 constexpr std::size_t kReservedMax = std::size_t{64} << 20;
+
+// Of all connections of this process, as a server or as a client.
+os::Patience patience;
 
 iovec part_of(const void* data, std::size_t bytes) noexcept {
   return {const_cast<void*>(data), bytes};
@@ -88,7 +92,13 @@ bool FrameReader::fill(int fd, std::size_t wanted) {
       const std::size_t needed = begin_ + wanted;
       reserve(std::min(needed, std::max(capacity_ * 2, std::min(needed, kReservedMax))));
     }
-    const ssize_t got = ::recv(fd, memory_ + end_, capacity_ - end_, 0);
+    ssize_t got = -1;
+    const auto arrived = [&]() -> std::uint32_t {
+      got = ::recv(fd, memory_ + end_, capacity_ - end_, MSG_DONTWAIT);
+      return got >= 0 || errno != EAGAIN ? 1 : 0;
+    };
+    // The answer to a call is there sooner than this thread would fall asleep and wake.
+    if (!patience.look(arrived)) got = ::recv(fd, memory_ + end_, capacity_ - end_, 0);
     if (got > 0) {
       end_ += static_cast<std::size_t>(got);
     } else if (got == 0 || errno == ECONNRESET) {

@@ -12,6 +12,7 @@
 
 #include "managers/server_core.hpp"
 #include "managers/ticket.hpp"
+#include "os/fork_mutex.hpp"
 
 namespace multiprocessing::managers {
 namespace {
@@ -124,7 +125,7 @@ std::shared_ptr<Referent> referent_behind(const BaseProxy& proxy) {
 std::shared_ptr<Referent> referent_at(const void* thing,
                                       std::function<std::shared_ptr<Referent>()> make) {
   // Of the process, not of a server: two servers here must not guard one thing by two mutexes.
-  static auto* const mutex = new std::mutex;
+  static auto* const mutex = new os::ForkMutex;
   static auto* const all = new std::unordered_map<const void*, std::shared_ptr<Referent>>;
   const std::lock_guard guard(*mutex);
   auto& referent = (*all)[thing];

@@ -11,6 +11,7 @@
 
 #include "managers/session.hpp"
 #include "os/clock.hpp"
+#include "os/fork_mutex.hpp"
 
 namespace multiprocessing::detail {
 namespace {
@@ -24,8 +25,8 @@ std::unordered_map<std::uint64_t, std::pair<KnownReferent::Make, int>>& makers()
       new std::unordered_map<std::uint64_t, std::pair<KnownReferent::Make, int>>;
   return *all;
 }
-std::mutex& makers_mutex() {
-  static auto* const mutex = new std::mutex;
+os::ForkMutex& makers_mutex() {
+  static auto* const mutex = new os::ForkMutex;
   return *mutex;
 }
 

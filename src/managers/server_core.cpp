@@ -16,6 +16,7 @@
 #include "connection/resolve.hpp"
 #include "managers/session.hpp"
 #include "memory/arena.hpp"
+#include "os/fork_mutex.hpp"
 #include "os/log.hpp"
 #include "os/poll.hpp"
 #include "os/random.hpp"
@@ -30,7 +31,7 @@ using std::chrono_literals::operator""ms;
 constexpr int kBacklog = 4096;
 
 // The servers of this process, by nonce.
-std::mutex servers_mutex;
+os::ForkMutex servers_mutex;
 std::unordered_map<std::uint64_t, std::weak_ptr<ServerCore>>& servers() {
   static auto* const all = new std::unordered_map<std::uint64_t, std::weak_ptr<ServerCore>>;
   return *all;

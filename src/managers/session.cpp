@@ -39,7 +39,7 @@ Session::Session(std::shared_ptr<ServerCore> server, OwnSocket socket)
 Session::~Session() {
   pending_.clear();
   if (client_ != nullptr) server_->leave(client_);
-  socket_.close();
+  // The socket is closed after that: until then the server may hang up.
   server_->session_ended(*this);
 }
 
