@@ -41,6 +41,15 @@ void Encoder::grow(std::size_t n) {
   end_ = own + bytes;
 }
 
+void Encoder::move_to(std::span<std::byte> buffer) noexcept {
+  const std::size_t used = size();
+  if (used != 0) std::memcpy(buffer.data(), begin_, used);
+  ::operator delete(std::exchange(own_, nullptr), kAlignment);
+  begin_ = buffer.data();
+  cursor_ = begin_ + used;
+  end_ = begin_ + buffer.size();
+}
+
 void Encoder::write_handle(const Handle& handle) {
   if (!handle) return put(std::uint32_t{0});
   handles_.push_back(handle);

@@ -94,20 +94,39 @@ class Encoder {
   /// True while everything lies in the buffer given to the constructor.
   [[nodiscard]] bool in_place() const noexcept { return own_ == nullptr; }
 
+  /// How many more bytes fit before there has to be more memory.
+  [[nodiscard]] std::size_t room() const noexcept {
+    return static_cast<std::size_t>(end_ - cursor_);
+  }
+
   [[nodiscard]] const std::vector<Handle>& handles() const noexcept { return handles_; }
   [[nodiscard]] const std::vector<int>& descriptors() const noexcept { return descriptors_; }
 
   /// Forgets all that was written, handles and descriptors too. Keeps the memory.
-  void clear() noexcept {
-    cursor_ = begin_;
-    handles_.clear();
-    descriptors_.clear();
+  void clear() noexcept { cut_back({}); }
+
+  /// How much has been written.
+  struct Mark {
+    std::size_t bytes = 0;
+    std::size_t handles = 0;
+    std::size_t descriptors = 0;
+  };
+  [[nodiscard]] Mark mark() const noexcept {
+    return {size(), handles_.size(), descriptors_.size()};
   }
 
- private:
-  [[nodiscard]] std::size_t room() const noexcept {
-    return static_cast<std::size_t>(end_ - cursor_);
+  /// Forgets what was written since: the torn message that an exception left, say.
+  void cut_back(const Mark& mark) noexcept {
+    cursor_ = begin_ + mark.bytes;
+    handles_.resize(mark.handles);
+    descriptors_.resize(mark.descriptors);
   }
+
+  /// Goes on in `buffer`, as if it had been given to the constructor: what was written is copied
+  /// there, handles and descriptors stay. REQUIRES: room for what was written.
+  void move_to(std::span<std::byte> buffer) noexcept;
+
+ private:
   void grow(std::size_t n);
 
   std::byte* begin_ = nullptr;
