@@ -7,6 +7,7 @@
 #include <multiprocessing/connection.hpp>
 #include <multiprocessing/log.hpp>
 #include <multiprocessing/managers.hpp>
+#include <multiprocessing/pool.hpp>
 #include <multiprocessing/process.hpp>
 #include <multiprocessing/queues.hpp>
 #include <multiprocessing/sharedctypes.hpp>
@@ -54,6 +55,19 @@ class Context {
   [[nodiscard]] std::remove_cvref_t<Subclass> Process(Subclass&& process) const {
     choose_for(process);
     return std::forward<Subclass>(process);
+  }
+
+  /// A pool whose workers are started by this context's method; arguments as of mp::Pool.
+  [[nodiscard]] multiprocessing::Pool Pool() const { return Pool(PoolOptions{}); }
+  template <class... Initializer>
+  [[nodiscard]] multiprocessing::Pool Pool(std::int64_t processes,
+                                           Initializer&&... initializer) const {
+    return Pool(PoolOptions{.processes = processes}, std::forward<Initializer>(initializer)...);
+  }
+  template <class... Initializer>
+  [[nodiscard]] multiprocessing::Pool Pool(PoolOptions options,
+                                           Initializer&&... initializer) const {
+    return multiprocessing::Pool(launcher_, options, std::forward<Initializer>(initializer)...);
   }
 
   template <class T = Object> [[nodiscard]] auto Queue(std::int64_t maxsize = 0) const {

@@ -13,6 +13,7 @@
 #include <multiprocessing/memory.hpp>
 #include <multiprocessing/object.hpp>
 #include <multiprocessing/partial.hpp>
+#include <multiprocessing/pool.hpp>
 #include <multiprocessing/process.hpp>
 #include <multiprocessing/queues.hpp>
 #include <multiprocessing/shared_memory.hpp>

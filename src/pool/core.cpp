@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "pool/core.hpp"
+
+#include <fmt/format.h>
+
+#include <csignal>
+#include <multiprocessing/errors.hpp>
+#include <utility>
+
+#include "connection/parking.hpp"
+#include "memory/parcel.hpp"
+#include "os/clock.hpp"
+#include "process/tree.hpp"
+
+namespace multiprocessing::pool {
+namespace {
+
+// The pool whose results this thread collects.
+thread_local const Core* collecting_here = nullptr;
+// The pool whose callbacks this thread calls.
+thread_local const Core* calling_here = nullptr;
+
+constexpr std::chrono::seconds kLongestEnd{5};
+
+}  // namespace
+
+Core::Core(memory::Handle board, const detail::PoolPlan& plan)
+    : plan_(plan),
+      maker_(process::generation()),
+      handle_(std::move(board)),
+      board_(static_cast<Board&>(handle_.as<memory::ObjectHeader>())),
+      desk_(board_),
+      staff_(handle_, {plan.workers, !plan.executor, plan.launcher, plan.initializer}) {}
+
+Core::~Core() = default;
+
+bool Core::own() const noexcept { return maker_ == process::generation(); }
+
+std::string Core::name() const { return plan_.executor ? "ProcessPoolExecutor" : "Pool"; }
+
+void Core::open() {
+  // Each thread keeps the pool until it ends.
+  struct Started {
+    std::shared_ptr<Core> core;
+  };
+  auto keeper = std::make_unique<Started>(Started{shared_from_this()});
+  keeper_start_ = {"mp pool keeper",
+                   [](void* argument) {
+                     const std::unique_ptr<Started> started(static_cast<Started*>(argument));
+                     Core& core = *started->core;
+                     core.staff_.keep({[&core](const Death& death) {
+                                         const std::lock_guard guard(core.mutex_);
+                                         core.deaths_.push_back(death);
+                                         core.notify();
+                                       },
+                                       [&core](std::exception_ptr error) {
+                                         {
+                                           const std::lock_guard guard(core.mutex_);
+                                           if (core.broken_ == nullptr) core.broken_ = std::move(error);
+                                         }
+                                         core.staff_.stop(SIGTERM);
+                                       },
+                                       [&core] {
+                                         const std::lock_guard guard(core.mutex_);
+                                         core.staff_gone_ = true;
+                                         core.notify();
+                                       }});
+                   },
+                   keeper.get()};
+  auto results = std::make_unique<Started>(Started{shared_from_this()});
+  result_start_ = {"mp pool results",
+                   [](void* argument) {
+                     const std::unique_ptr<Started> started(static_cast<Started*>(argument));
+                     started->core->serve_results();
+                   },
+                   results.get()};
+  os::start_library_thread(result_start_);
+  static_cast<void>(results.release());
+  os::start_library_thread(keeper_start_);
+  static_cast<void>(keeper.release());
+  const std::weak_ptr<Core> weak = weak_from_this();
+  constexpr int kBeforeChildrenAreJoined = 15;
+  finalizer_ = process::add_finalizer(kBeforeChildrenAreJoined, [weak] {
+    const std::shared_ptr<Core> core = weak.lock();
+    if (core == nullptr) return;
+    core->finalizer_.reset();
+    if (core->plan_.executor) {
+      core->close();
+      core->await_end(os::Deadline::never());
+    } else {
+      core->terminate(SIGTERM, true);
+    }
+  });
+}
+
+void Core::require_own() const {
+  if (own()) return;
+  throw RuntimeError(fmt::format(
+      "this {} belongs to the process that made it, and this is a child of that; make one here",
+      name()));
+}
+
+void Core::require_open() const {
+  require_own();
+  {
+    const std::lock_guard guard(mutex_);
+    if (broken_ != nullptr) std::rethrow_exception(broken_);
+  }
+  if (state_.load() == State::kOpen) return;
+  if (plan_.executor) {
+    throw RuntimeError("this ProcessPoolExecutor takes no more calls: it was shut down");
+  }
+  throw ValueError("this Pool takes no more tasks: it was closed or terminated; make another one");
+}
+
+void Core::submit(const NewChunk& chunk, const detail::Encoder& arguments, ParcelOwner parcel) {
+  require_open();
+  Task task;
+  task.job = chunk.job;
+  task.number = chunk.job->number;
+  task.first_item = chunk.first_item;
+  task.count = chunk.items;
+  task.timeout_ns = chunk.timeout_ns;
+  task.code = codes_.name_of(board_, chunk.code);
+  task.argument_bytes = arguments.size();
+  if (task.timeout_ns != 0) staff_.watch_timeout(task.timeout_ns);
+  const bool in_parcel = parcel.get() != nullptr && arguments.in_place() &&
+                         arguments.handles().empty() && arguments.descriptors().empty();
+  const bool fits = arguments.size() <= TaskSlot::kInlineArguments && arguments.handles().empty() &&
+                    arguments.descriptors().empty();
+  if (in_parcel) {
+    task.parcel = std::move(parcel);
+  } else if (!fits) {
+    std::vector<memory::Handle> handles = arguments.handles();
+    for (memory::Handle& handle : connection::park(arguments.descriptors())) {
+      handles.push_back(std::move(handle));
+    }
+    task.parcel = ParcelOwner(memory::make_parcel(arguments.size(), 0, handles));
+    std::memcpy(task.parcel.get()->payload().data(), arguments.bytes().data(), arguments.size());
+  }
+  const std::span<const std::byte> bytes = fits ? arguments.bytes() : std::span<const std::byte>();
+  while (!desk_.hand_out_now(task, bytes)) {
+    if (collecting_here != this) {
+      task.bytes.assign(bytes.begin(), bytes.end());
+      desk_.put_off(std::move(task));
+      break;
+    }
+    // Who waits for what it submits puts no more in than there is room for.
+    collect_here([](void* core) {
+      auto& self = *static_cast<Core*>(core);
+      return self.desk_.has_room() || self.failed_all_;
+    }, this, os::Deadline::never());
+    require_open();
+  }
+  desk_.wake_workers();
+  // It may have ended meanwhile: then whoever collects finds that it did.
+  if (state_.load() != State::kOpen) notify();
+  if (should_collect() && !collecting_.load()) call_result_thread();
+}
+
+bool Core::should_collect() const noexcept {
+  return events_.load() || desk_.unattended() != 0 ||
+         (desk_.outstanding() != 0 && (waiters_.load() != 0 || state_.load() != State::kOpen));
+}
+
+void Core::call_result_thread() noexcept { result_gate_.notify_one(); }
+
+bool Core::take_attention() noexcept {
+  if (collecting_here != nullptr || collecting_.exchange(true)) return false;
+  collecting_here = this;
+  return true;
+}
+
+void Core::leave_attention() noexcept {
+  collecting_here = nullptr;
+  collecting_.store(false);
+  if (should_collect()) call_result_thread();
+}
+
+bool Core::collect(Satisfied satisfied, void* context, Timeout timeout) {
+  if (!own()) return false;
+  const bool mine = collecting_here == this;
+  if (!mine && !take_attention()) return false;
+  struct Leave {
+    Core& core;
+    bool take;
+    ~Leave() {
+      if (take) core.leave_attention();
+    }
+  } const leave{*this, !mine};
+  collect_here(satisfied, context, os::Deadline::after(timeout));
+  return true;
+}
+
+void Core::collect_here(Satisfied satisfied, void* context, const os::Deadline& deadline) {
+  for (;;) {
+    if (events_.load()) handle_events();
+    desk_.collect();
+    if (desk_.outstanding() == 0 && state_.load() != State::kOpen) dismiss_if_done();
+    if (satisfied(context) || deadline.passed()) return;
+    const auto available = [this]() noexcept -> std::uint32_t {
+      return desk_.results_wait() || events_.load(std::memory_order_relaxed);
+    };
+    board_.results.wait(patience_, available, deadline);
+  }
+}
+
+// By the thread that collects.
+void Core::handle_events() {
+  events_.store(false);
+  std::vector<Death> deaths;
+  bool staff_gone = false;
+  std::exception_ptr error;
+  {
+    const std::lock_guard guard(mutex_);
+    deaths.swap(deaths_);
+    staff_gone = staff_gone_;
+    error = broken_;
+  }
+  for (const Death& death : deaths) desk_.bury(death);
+  if (!staff_gone) return;
+  if (desk_.outstanding() != 0) {
+    desk_.fail_all(error != nullptr ? error
+                                    : std::make_exception_ptr(BrokenProcessPool(fmt::format(
+                                          "this {} was terminated before the task had ended",
+                                          name()))));
+  }
+  const std::lock_guard guard(mutex_);
+  failed_all_ = true;
+  ended_.notify_all();
+  call_result_thread();
+}
+
+void Core::dismiss_if_done() {
+  if (board_.stop.load() == 0) staff_.dismiss();
+}
+
+void Core::serve_results() {
+  struct Wanted {
+    static bool over(void* core) {
+      auto& self = *static_cast<Core*>(core);
+      const std::lock_guard guard(self.mutex_);
+      return !self.to_call_.empty() || (!self.should_collect() && !self.events_.load());
+    }
+  };
+  calling_here = this;
+  for (;;) {
+    const auto wanted = [this]() noexcept {
+      const std::lock_guard guard(mutex_);
+      return !to_call_.empty() || failed_all_ || (should_collect() && !collecting_.load());
+    };
+    result_gate_.wait(wanted, os::Deadline::never());
+    run_callbacks();
+    if (should_collect() && take_attention()) {
+      collect_here(Wanted::over, this, os::Deadline::never());
+      leave_attention();
+    }
+    const std::lock_guard guard(mutex_);
+    if (failed_all_ && to_call_.empty()) {
+      result_thread_ended_ = true;
+      ended_.notify_all();
+      return;
+    }
+  }
+}
+
+void Core::run_callbacks() {
+  for (;;) {
+    std::shared_ptr<Job> job;
+    {
+      const std::lock_guard guard(mutex_);
+      if (to_call_.empty()) return;
+      job = std::move(to_call_.front());
+      to_call_.pop_front();
+    }
+    const os::ProgramCode code;
+    job->run_callbacks();
+  }
+}
+
+void Core::count_waiter(int more) noexcept {
+  waiters_ += more;
+  if (more > 0 && !collecting_.load()) call_result_thread();
+}
+
+void Core::call_back(std::shared_ptr<Job> job) {
+  {
+    const std::lock_guard guard(mutex_);
+    to_call_.push_back(std::move(job));
+  }
+  call_result_thread();
+  // The result thread may be the one that collects.
+  board_.results.notify_all();
+}
+
+void Core::notify() noexcept {
+  events_.store(true);
+  board_.results.notify_all();
+  if (!collecting_.load()) call_result_thread();
+}
+
+bool Core::take_back(Job& job) { return desk_.take_back(job); }
+bool Core::begun(Job& job) { return desk_.begun(job); }
+
+void Core::abandon(Job& job) noexcept {
+  if (own()) desk_.abandon(job);
+}
+
+void Core::cancel_waiting() {
+  std::vector<std::shared_ptr<Job>> jobs = desk_.waiting_jobs();
+  for (const std::shared_ptr<Job>& job : jobs) static_cast<void>(job->cancel());
+}
+
+void Core::close() {
+  State open = State::kOpen;
+  if (!state_.compare_exchange_strong(open, State::kClosed)) return;
+  if (desk_.outstanding() == 0) dismiss_if_done();
+  notify();
+}
+
+void Core::terminate(int signal, bool wait) {
+  if (state_.exchange(State::kTerminated) != State::kTerminated) staff_.stop(signal);
+  notify();
+  if (wait) await_end(os::Deadline::after(kLongestEnd));
+}
+
+void Core::join() {
+  if (state_.load() == State::kOpen) {
+    throw ValueError(fmt::format(
+        "cannot join a {} that takes tasks: call close() or terminate() first", name()));
+  }
+  await_end(os::Deadline::never());
+}
+
+void Core::end() noexcept {
+  if (const auto finalizer = std::exchange(finalizer_, std::nullopt)) {
+    process::remove_finalizer(*finalizer);
+  }
+  if (plan_.executor) {
+    close();
+    await_end(os::Deadline::never());
+  } else {
+    terminate(SIGTERM, true);
+  }
+}
+
+void Core::await_end(const os::Deadline& deadline) noexcept {
+  // A callback that ends its own pool cannot wait for itself.
+  if (calling_here == this || collecting_here == this) return;
+  std::unique_lock lock(mutex_);
+  const auto over = [this] { return result_thread_ended_; };
+  if (deadline.is_never()) return ended_.wait(lock, over);
+  ended_.wait_for(lock, std::chrono::nanoseconds(deadline.at_ns() - os::now_ns()), over);
+}
+
+}  // namespace multiprocessing::pool

@@ -1,0 +1,350 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "pool/desk.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <multiprocessing/errors.hpp>
+#include <utility>
+
+#include "connection/parking.hpp"
+#include "memory/reference_word.hpp"
+#include "pool/lines.hpp"
+#include "queues/consumer.hpp"
+#include "queues/reclaim.hpp"
+
+namespace multiprocessing::pool {
+namespace {
+
+constexpr std::uint32_t kMostDeaths = 2;  // of workers that took a task and began nothing of it
+
+std::string name_of(const Task& task, std::uint32_t item) {
+  return fmt::format("item {} of call {}", task.first_item + item, task.number);
+}
+
+std::exception_ptr timed_out(const Task& task, std::uint32_t item) {
+  return std::make_exception_ptr(TimeoutError(
+      fmt::format("{} of this pool ran longer than its timeout of {} s: its worker was stopped",
+                  name_of(task, item), static_cast<double>(task.timeout_ns) * 1e-9)));
+}
+
+}  // namespace
+
+Desk::Desk(Board& board) : board_(board), in_slot_(board.slots) {
+  free_.reserve(board.slots);
+  for (std::uint32_t i = board.slots; i > 0; --i) free_.push_back(i - 1);
+}
+
+bool Desk::results_wait() const noexcept { return result_waits(board_, taken_); }
+
+bool Desk::hand_out_now(Task& task, std::span<const std::byte> bytes) {
+  const std::lock_guard guard(mutex_);
+  if (!waiting_.empty() || !fill_slot(task, bytes)) return false;
+  return true;
+}
+
+void Desk::put_off(Task task) {
+  const std::lock_guard guard(mutex_);
+  count(task);
+  task.job->place = kWaiting;
+  waiting_.push_back(std::move(task));
+  // Room may have come since the caller looked.
+  refill();
+}
+
+// REQUIRES: mutex_.
+bool Desk::fill_slot(Task& task, std::span<const std::byte> bytes) {
+  if (free_.empty() || !held_back_.empty() || !room_for_task(board_)) {
+    has_room_.store(false);
+    return false;
+  }
+  const std::uint32_t number = free_.back();
+  free_.pop_back();
+  TaskSlot& slot = board_.slot(number);
+  slot.code.store(task.code, std::memory_order_relaxed);
+  slot.first = 0;
+  slot.count = task.count;
+  slot.timeout_ns = task.timeout_ns;
+  slot.progress.store(progress_of(0), std::memory_order_relaxed);
+  slot.which.store(0, std::memory_order_relaxed);
+  if (memory::Parcel* parcel = task.parcel.release(); parcel != nullptr) {
+    slot.argument_bytes = task.argument_bytes;
+    slot.arguments.store(memory::name_of(parcel), std::memory_order_release);
+    memory::publish(parcel);
+  } else {
+    slot.argument_bytes = bytes.size();
+    slot.arguments.store(0, std::memory_order_relaxed);
+    if (!bytes.empty()) std::memcpy(slot.inline_arguments, bytes.data(), bytes.size());
+  }
+  task.job->place = number + 1;
+  count(task);
+  in_slot_[number] = std::move(task);
+  hand_out(board_, number);
+  return true;
+}
+
+bool Desk::collect() {
+  bool any = false;
+  while (result_waits(board_, taken_)) {
+    const std::uint32_t number = slot_of_result(board_, taken_++);
+    take_results(number);
+    any = true;
+  }
+  return any;
+}
+
+void Desk::take_results(std::uint32_t number) {
+  TaskSlot& slot = board_.slot(number);
+  if (stage_in(slot.state.load(std::memory_order_acquire)) != Stage::kDone) return;
+  Task& task = in_slot_[number];
+  const std::size_t items = accept(slot, task, task.count);
+  const std::shared_ptr<Job> job = task.job;
+  release(number);
+  job->note_ended(items);
+}
+
+// Reads the results of the items up to `end`; says how many there are.
+std::size_t Desk::accept(TaskSlot& slot, Task& task, std::uint32_t end) {
+  const std::uint32_t first = slot.first;
+  const std::size_t items = end - first;
+  if (items == 0 || task.job->abandoned()) return items;
+  const std::uint64_t name = slot.results[slot.which.load(std::memory_order_acquire)].load();
+  if (name == 0) {
+    detail::Decoder results(std::span(slot.inline_results));
+    task.job->accept(task.first_item + first, items, results);
+    return items;
+  }
+  auto* parcel = memory::block_of<memory::Parcel>(name);
+  try {
+    const std::vector<memory::Handle> handles = queues::handles_of(*parcel);
+    connection::Unparked unparked(handles);
+    detail::Decoder results(parcel->payload(), handles, unparked.descriptors());
+    task.job->accept(task.first_item + first, items, results);
+  } catch (const std::exception&) {
+    // No room for the handles or descriptors of the results.
+    for (std::size_t i = 0; i < items; ++i) {
+      task.job->fail(task.first_item + first + i, std::current_exception());
+    }
+  }
+  return items;
+}
+
+// Frees the slot and what it names, and gives it to the next task.
+void Desk::release(std::uint32_t number) {
+  TaskSlot& slot = board_.slot(number);
+  free_blocks(slot);
+  Task ended;  // dropped without the mutex
+  const std::lock_guard guard(mutex_);
+  slot.state.store(state_of(issue_in(slot.state.load()), Stage::kFree));
+  ended = std::move(in_slot_[number]);
+  in_slot_[number] = Task();
+  note_less(ended);
+  free_.push_back(number);
+  refill();
+}
+
+void Desk::count(Task& task) noexcept {
+  if (std::exchange(task.counted, true)) return;
+  ++outstanding_;
+  if (task.job->unattended) ++unattended_;
+}
+
+void Desk::note_less(const Task& task) noexcept {
+  --outstanding_;
+  if (task.job->unattended) --unattended_;
+}
+
+// REQUIRES: mutex_.
+void Desk::refill() {
+  while (!held_back_.empty() && room_for_task(board_)) {
+    hand_out(board_, held_back_.back());
+    held_back_.pop_back();
+    wake_workers();
+  }
+  while (!waiting_.empty()) {
+    Task& next = waiting_.front();
+    if (next.job->abandoned()) {
+      note_less(next);
+    } else {
+      const std::vector<std::byte> bytes = std::move(next.bytes);
+      if (!fill_slot(next, bytes)) {
+        next.bytes = bytes;
+        return;
+      }
+      wake_workers();
+    }
+    waiting_.pop_front();
+  }
+  has_room_.store(!free_.empty());
+}
+
+void Desk::bury(const Death& death) {
+  // All that it said is taken before anything that it held is given to another worker.
+  collect();
+  for (std::uint32_t i = 0; i < board_.slots; ++i) {
+    const std::uint64_t state = board_.slot(i).state.load(std::memory_order_acquire);
+    if (ticket_in(state) != death.ticket) continue;
+    if (stage_in(state) == Stage::kDone) take_results(i);
+    if (stage_in(state) == Stage::kTaken) lose(i, death);
+  }
+}
+
+void Desk::lose(std::uint32_t number, const Death& death) {
+  TaskSlot& slot = board_.slot(number);
+  Task& task = in_slot_[number];
+  const std::uint64_t progress = slot.progress.load(std::memory_order_acquire);
+  const std::uint32_t begun = begun_in(progress);
+  const std::shared_ptr<Job> job = task.job;
+  const auto lost = [&](std::uint32_t item) {
+    job->fail(task.first_item + item,
+              (progress & kExpired) != 0
+                  ? timed_out(task, item)
+                  : std::make_exception_ptr(
+                        WorkerLost(death.pid, death.exitcode, name_of(task, item))));
+  };
+  std::uint32_t next = slot.first;
+  std::size_t items = 0;
+  if (begun > slot.first) {
+    items = accept(slot, task, begun - 1);
+    next = begun;
+    task.deaths = 0;
+    if (begun <= task.count) {
+      lost(begun - 1);
+      ++items;
+    } else {
+      next = task.count;
+    }
+  } else if (++task.deaths >= kMostDeaths) {
+    lost(next++);
+    ++items;
+    task.deaths = 0;
+  }
+  if (next < task.count && !job->abandoned()) {
+    go_on(number, next);
+  } else {
+    items += task.count - next;
+    release(number);
+  }
+  job->note_ended(items);
+}
+
+// The items from `next` on are for another worker.
+void Desk::go_on(std::uint32_t number, std::uint32_t next) {
+  TaskSlot& slot = board_.slot(number);
+  for (std::atomic<std::uint64_t>& name : slot.results) {
+    queues::reclaim(name.load());
+    name.store(0);
+  }
+  slot.which.store(0);
+  slot.first = next;
+  slot.progress.store(progress_of(next));
+  {
+    const std::lock_guard guard(mutex_);
+    slot.state.store(state_of(issue_in(slot.state.load()), Stage::kFree));
+    if (room_for_task(board_)) {
+      hand_out(board_, number);
+    } else {
+      held_back_.push_back(number);
+    }
+  }
+  wake_workers();
+}
+
+void Desk::fail_all(const std::exception_ptr& error) {
+  collect();
+  std::deque<Task> failed;
+  {
+    const std::lock_guard guard(mutex_);
+    failed.swap(waiting_);
+    for (Task& task : failed) note_less(task);
+  }
+  for (Task& task : failed) {
+    for (std::uint32_t i = 0; i < task.count; ++i) task.job->fail(task.first_item + i, error);
+    task.job->note_ended(task.count);
+  }
+  for (std::uint32_t i = 0; i < board_.slots; ++i) {
+    Task& task = in_slot_[i];
+    if (task.job == nullptr) continue;
+    TaskSlot& slot = board_.slot(i);
+    // What the last workers had done is done.
+    const std::uint32_t begun = begun_in(slot.progress.load(std::memory_order_acquire));
+    const bool done = stage_in(slot.state.load(std::memory_order_acquire)) == Stage::kDone;
+    const std::uint32_t end = done ? task.count : begun > slot.first ? begun - 1 : slot.first;
+    const std::shared_ptr<Job> job = task.job;
+    const std::size_t first = slot.first;
+    accept(slot, task, end);
+    for (std::uint32_t item = end; item < task.count; ++item) {
+      job->fail(task.first_item + item, error);
+    }
+    const std::size_t items = task.count - first;
+    release(i);
+    job->note_ended(items);
+  }
+}
+
+bool Desk::take_back(Job& job) {
+  Task taken;  // dropped without the mutex
+  const std::lock_guard guard(mutex_);
+  if (job.place == kWaiting) {
+    const auto found = std::find_if(waiting_.begin(), waiting_.end(),
+                                    [&](const Task& task) { return task.job.get() == &job; });
+    if (found == waiting_.end()) return false;
+    note_less(*found);
+    taken = std::move(*found);
+    waiting_.erase(found);
+    return true;
+  }
+  if (job.place == 0) return false;
+  const auto number = static_cast<std::uint32_t>(job.place - 1);
+  TaskSlot& slot = board_.slot(number);
+  std::uint64_t state = slot.state.load();
+  if (stage_in(state) != Stage::kReady || in_slot_[number].job.get() != &job) return false;
+  if (!slot.state.compare_exchange_strong(state, state_of(issue_in(state), Stage::kFree))) {
+    return false;
+  }
+  free_blocks(slot);
+  taken = std::move(in_slot_[number]);
+  in_slot_[number] = Task();
+  note_less(taken);
+  free_.push_back(number);
+  refill();
+  return true;
+}
+
+bool Desk::begun(const Job& job) {
+  const std::lock_guard guard(mutex_);
+  if (job.place == kWaiting || job.place == 0) return false;
+  return stage_in(board_.slot(job.place - 1).state.load()) != Stage::kReady;
+}
+
+std::vector<std::shared_ptr<Job>> Desk::waiting_jobs() {
+  std::vector<std::shared_ptr<Job>> jobs;
+  const std::lock_guard guard(mutex_);
+  for (const Task& task : waiting_) jobs.push_back(task.job);
+  for (std::uint32_t i = 0; i < board_.slots; ++i) {
+    if (stage_in(board_.slot(i).state.load()) == Stage::kReady) jobs.push_back(in_slot_[i].job);
+  }
+  return jobs;
+}
+
+void Desk::abandon(const Job& job) noexcept {
+  std::deque<Task> dropped;  // without the mutex
+  const std::lock_guard guard(mutex_);
+  for (std::uint32_t i = 0; i < board_.slots; ++i) {
+    TaskSlot& slot = board_.slot(i);
+    std::uint64_t state = slot.state.load();
+    if (stage_in(state) != Stage::kReady || in_slot_[i].job.get() != &job) continue;
+    if (!slot.state.compare_exchange_strong(state, state_of(issue_in(state), Stage::kFree))) {
+      continue;
+    }
+    free_blocks(slot);
+    note_less(in_slot_[i]);
+    dropped.push_back(std::move(in_slot_[i]));
+    in_slot_[i] = Task();
+    free_.push_back(i);
+  }
+  refill();
+}
+
+}  // namespace multiprocessing::pool

@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "pool/thread_core.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <multiprocessing/detail/worker_state.hpp>
+#include <multiprocessing/errors.hpp>
+#include <utility>
+
+#include "os/clock.hpp"
+#include "process/tree.hpp"
+
+namespace multiprocessing::pool {
+
+ThreadCore::ThreadCore(std::uint32_t threads, std::function<void()> initializer)
+    : count_(threads),
+      initializer_(std::move(initializer)),
+      maker_(process::generation()),
+      since_ns_(os::now_ns()),
+      counts_(threads) {}
+
+ThreadCore::~ThreadCore() = default;
+
+bool ThreadCore::own() const noexcept { return maker_ == process::generation(); }
+
+void ThreadCore::open() {
+  const auto self = shared_from_this();
+  try {
+    for (std::uint32_t i = 0; i < count_; ++i) {
+      threads_.emplace_back([self, i] { self->work(i); });
+    }
+  } catch (...) {
+    terminate();
+    join();
+    throw;
+  }
+}
+
+bool ThreadCore::initialize() {
+  try {
+    if (initializer_) initializer_();
+    return true;
+  } catch (...) {
+    std::deque<Task> failed;
+    {
+      const std::lock_guard guard(mutex_);
+      if (broken_ == nullptr) broken_ = std::current_exception();
+      failed.swap(waiting_);
+      open_ = false;
+    }
+    changed_.notify_all();
+    for (const Task& task : failed) fail(task, std::current_exception());
+    return false;
+  }
+}
+
+void ThreadCore::work(std::uint32_t number) {
+  bool ready = initialize();
+  for (std::unique_lock lock(mutex_); ready;) {
+    changed_.wait(lock, [this] { return !waiting_.empty() || !open_; });
+    if (waiting_.empty()) break;
+    Task task = std::move(waiting_.front());
+    waiting_.pop_front();
+    task.job->place = 0;
+    lock.unlock();
+    const std::int64_t begin = os::now_ns();
+    task.run();
+    const std::size_t items = task.items;
+    task = Task();
+    const std::int64_t end = os::now_ns();
+    lock.lock();
+    counts_[number].tasks += items;
+    counts_[number].busy_ns += end - begin;
+  }
+  const std::lock_guard guard(mutex_);
+  ++ended_;
+  changed_.notify_all();
+}
+
+void ThreadCore::require_open() const {
+  if (!own()) {
+    throw RuntimeError("this ThreadPool's threads are in the process that made it; make one here");
+  }
+  const std::lock_guard guard(mutex_);
+  if (broken_ != nullptr) std::rethrow_exception(broken_);
+  if (!open_) {
+    throw ValueError("this ThreadPool takes no more tasks: it was closed or terminated");
+  }
+}
+
+void ThreadCore::submit(std::shared_ptr<Job> job, std::size_t first, std::size_t items,
+                        std::function<void()> run) {
+  require_open();
+  {
+    const std::lock_guard guard(mutex_);
+    job->place = 1;
+    waiting_.push_back({std::move(job), first, items, std::move(run)});
+  }
+  changed_.notify_one();
+}
+
+void ThreadCore::close() {
+  const std::lock_guard guard(mutex_);
+  open_ = false;
+  changed_.notify_all();
+}
+
+void ThreadCore::terminate() {
+  std::deque<Task> dropped;
+  {
+    const std::lock_guard guard(mutex_);
+    open_ = false;
+    dropped.swap(waiting_);
+    changed_.notify_all();
+  }
+  const auto error = std::make_exception_ptr(
+      BrokenProcessPool("this ThreadPool was terminated before the task had begun"));
+  for (const Task& task : dropped) fail(task, error);
+}
+
+void ThreadCore::fail(const Task& task, const std::exception_ptr& error) {
+  for (std::size_t i = 0; i < task.items; ++i) task.job->fail(task.first + i, error);
+  task.job->note_ended(task.items);
+}
+
+void ThreadCore::join() {
+  std::vector<std::thread> threads;
+  {
+    const std::lock_guard guard(mutex_);
+    if (open_) {
+      throw ValueError(
+          "cannot join a ThreadPool that takes tasks: call close() or terminate() first");
+    }
+    threads.swap(threads_);
+  }
+  for (std::thread& thread : threads) {
+    // A task or callback that ends its own pool does not wait for itself.
+    if (thread.get_id() == std::this_thread::get_id()) {
+      thread.detach();
+    } else {
+      thread.join();
+    }
+  }
+}
+
+std::vector<WorkerStats> ThreadCore::stats() const {
+  std::vector<WorkerStats> result;
+  const std::lock_guard guard(mutex_);
+  for (std::uint32_t i = 0; i < count_; ++i) {
+    const auto busy = static_cast<double>(counts_[i].busy_ns) * 1e-9;
+    const double all = static_cast<double>(os::now_ns() - since_ns_) * 1e-9;
+    result.push_back({fmt::format("PoolThread-{}", i + 1), ::getpid(), counts_[i].tasks, busy,
+                      std::max(all - busy, 0.0), 0});
+  }
+  return result;
+}
+
+bool ThreadCore::collect(Satisfied /*satisfied*/, void* /*context*/, Timeout /*timeout*/) {
+  return false;
+}
+void ThreadCore::count_waiter(int /*more*/) noexcept {}
+void ThreadCore::notify() noexcept {}
+
+// One thread at a time calls callbacks: the one that ended a job, where no other one is at it.
+void ThreadCore::call_back(std::shared_ptr<Job> job) {
+  std::unique_lock lock(mutex_);
+  to_call_.push_back(std::move(job));
+  if (std::exchange(calling_, true)) return;
+  while (!to_call_.empty()) {
+    const std::shared_ptr<Job> next = std::move(to_call_.front());
+    to_call_.pop_front();
+    lock.unlock();
+    next->run_callbacks();
+    lock.lock();
+  }
+  calling_ = false;
+}
+
+bool ThreadCore::take_back(Job& job) {
+  Task taken;
+  const std::lock_guard guard(mutex_);
+  const auto found = std::find_if(waiting_.begin(), waiting_.end(),
+                                  [&](const Task& task) { return task.job.get() == &job; });
+  if (found == waiting_.end()) return false;
+  taken = std::move(*found);
+  waiting_.erase(found);
+  return true;
+}
+
+bool ThreadCore::begun(Job& job) {
+  const std::lock_guard guard(mutex_);
+  return job.place == 0;
+}
+
+void ThreadCore::abandon(Job& job) noexcept {
+  std::deque<Task> dropped;
+  const std::lock_guard guard(mutex_);
+  const auto kept = std::stable_partition(waiting_.begin(), waiting_.end(),
+                                          [&](const Task& task) { return task.job.get() != &job; });
+  dropped.assign(std::make_move_iterator(kept), std::make_move_iterator(waiting_.end()));
+  waiting_.erase(kept, waiting_.end());
+}
+
+}  // namespace multiprocessing::pool
+
+namespace multiprocessing::detail {
+
+ThreadPoolHandle::ThreadPoolHandle(std::uint32_t threads, std::function<void()> initializer)
+    : core_(std::make_shared<pool::ThreadCore>(threads, std::move(initializer))) {
+  core_->open();
+}
+
+ThreadPoolHandle::~ThreadPoolHandle() {
+  if (!core_->own()) {
+    // Threads that do not exist in this forked child cannot be joined.
+    static_cast<void>(new std::shared_ptr<pool::ThreadCore>(std::move(core_)));
+    return;
+  }
+  core_->terminate();
+  core_->join();
+}
+
+std::shared_ptr<JobHost> ThreadPoolHandle::host() const { return core_; }
+std::uint32_t ThreadPoolHandle::workers() const noexcept { return core_->workers(); }
+void ThreadPoolHandle::require_open() const { core_->require_open(); }
+void ThreadPoolHandle::close() const { core_->close(); }
+void ThreadPoolHandle::terminate() const { core_->terminate(); }
+void ThreadPoolHandle::join() const { core_->join(); }
+std::vector<WorkerStats> ThreadPoolHandle::stats() const { return core_->stats(); }
+
+void submit_to_threads(JobHost& host, std::shared_ptr<Job> job, std::size_t first,
+                       std::size_t items, std::function<void()> run) {
+  static_cast<pool::ThreadCore&>(host).submit(std::move(job), first, items, std::move(run));
+}
+
+unsigned worker_generation() noexcept { return process::generation() + 1; }
+
+}  // namespace multiprocessing::detail
