@@ -7,6 +7,7 @@
 #include <multiprocessing/datagram.hpp>
 #include <multiprocessing/errors.hpp>
 #include <multiprocessing/fifo.hpp>
+#include <multiprocessing/futures.hpp>
 #include <multiprocessing/listener.hpp>
 #include <multiprocessing/log.hpp>
 #include <multiprocessing/managers.hpp>

@@ -35,8 +35,8 @@ struct PoolOptions {
   /// How many tasks (chunks of a map) a worker does before a fresh one takes its place; not given:
   /// any number.
   std::optional<std::int64_t> maxtasksperchild = std::nullopt;
-  /// How long an item may run: then its worker is stopped by SIGTERM, a second later by SIGKILL, and
-  /// the item fails with TimeoutError.
+  /// How long an item may run: then its worker is stopped by SIGTERM, a second later by SIGKILL,
+  /// and the item fails with TimeoutError.
   Timeout task_timeout = forever;
 };
 
@@ -78,15 +78,7 @@ class Pool : public detail::PoolCalls<Pool> {
 
   using Attention = detail::PoolHandle::Attention;
   template <class F, class Item, detail::Style style>
-  class Writer : public detail::TypedChunkWriter<F, Item, style> {
-   public:
-    Writer(const detail::PoolHandle& pool, std::shared_ptr<detail::Job> job, F function,
-           detail::TaskLimits limits)
-        : detail::TypedChunkWriter<F, Item, style>(pool.core(), std::move(job),
-                                                   std::move(function), limits) {
-      detail::check_task<F>();
-    }
-  };
+  using Writer = detail::CheckedChunkWriter<F, Item, style>;
 
   template <class... Initializer>
   Pool(process::Launcher* launcher, const PoolOptions& options, Initializer&&... initializer)
@@ -143,13 +135,7 @@ class ThreadPool : public detail::PoolCalls<ThreadPool> {
     explicit Attention(const detail::ThreadPoolHandle&) {}
   };
   template <class F, class Item, detail::Style style>
-  class Writer : public detail::ThreadChunk<F, Item, style> {
-   public:
-    template <class AnyJob>
-    Writer(const detail::ThreadPoolHandle& pool, std::shared_ptr<AnyJob> job, F function,
-           detail::TaskLimits limits)
-        : detail::ThreadChunk<F, Item, style>(pool, std::move(job), std::move(function), limits) {}
-  };
+  using Writer = detail::ThreadChunk<F, Item, style>;
 
   explicit ThreadPool(std::optional<std::int64_t> threads, std::function<void()> initializer = {})
       : handle_(std::make_shared<detail::ThreadPoolHandle>(detail::checked_workers(threads),

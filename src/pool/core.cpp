@@ -56,7 +56,8 @@ void Core::open() {
                                        [&core](std::exception_ptr error) {
                                          {
                                            const std::lock_guard guard(core.mutex_);
-                                           if (core.broken_ == nullptr) core.broken_ = std::move(error);
+                                           if (core.broken_ == nullptr)
+                                             core.broken_ = std::move(error);
                                          }
                                          core.staff_.stop(SIGTERM);
                                        },
@@ -146,10 +147,12 @@ void Core::submit(const NewChunk& chunk, const detail::Encoder& arguments, Parce
       break;
     }
     // Who waits for what it submits puts no more in than there is room for.
-    collect_here([](void* core) {
-      auto& self = *static_cast<Core*>(core);
-      return self.desk_.has_room() || self.failed_all_;
-    }, this, os::Deadline::never());
+    collect_here(
+        [](void* core) {
+          auto& self = *static_cast<Core*>(core);
+          return self.desk_.has_room() || self.failed_all_;
+        },
+        this, os::Deadline::never());
     require_open();
   }
   desk_.wake_workers();
@@ -220,10 +223,10 @@ void Core::handle_events() {
   for (const Death& death : deaths) desk_.bury(death);
   if (!staff_gone) return;
   if (desk_.outstanding() != 0) {
-    desk_.fail_all(error != nullptr ? error
-                                    : std::make_exception_ptr(BrokenProcessPool(fmt::format(
-                                          "this {} was terminated before the task had ended",
-                                          name()))));
+    desk_.fail_all(error != nullptr
+                       ? error
+                       : std::make_exception_ptr(BrokenProcessPool(fmt::format(
+                             "this {} was terminated before the task had ended", name()))));
   }
   const std::lock_guard guard(mutex_);
   failed_all_ = true;

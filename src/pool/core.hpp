@@ -105,13 +105,13 @@ class Core final : public detail::JobHost, public std::enable_shared_from_this<C
   std::atomic<State> state_{State::kOpen};
   std::atomic<bool> collecting_{false};  // a thread is at it
   std::atomic<int> waiters_{0};
-  std::atomic<bool> events_{false};    // something for who collects: below, or news of a job
-  sync::Gate result_gate_{};           // where the result thread waits
+  std::atomic<bool> events_{false};  // something for who collects: below, or news of a job
+  sync::Gate result_gate_{};         // where the result thread waits
   os::Patience patience_;
 
   mutable std::mutex mutex_;
   std::condition_variable ended_;
-  std::vector<Death> deaths_;                       // guarded by mutex_, as all below
+  std::vector<Death> deaths_;  // guarded by mutex_, as all below
   std::exception_ptr broken_;
   bool staff_gone_ = false;
   bool failed_all_ = false;

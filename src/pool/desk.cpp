@@ -197,11 +197,10 @@ void Desk::lose(std::uint32_t number, const Death& death) {
   const std::uint32_t begun = begun_in(progress);
   const std::shared_ptr<Job> job = task.job;
   const auto lost = [&](std::uint32_t item) {
-    job->fail(task.first_item + item,
-              (progress & kExpired) != 0
-                  ? timed_out(task, item)
-                  : std::make_exception_ptr(
-                        WorkerLost(death.pid, death.exitcode, name_of(task, item))));
+    job->fail(task.first_item + item, (progress & kExpired) != 0
+                                          ? timed_out(task, item)
+                                          : std::make_exception_ptr(WorkerLost(
+                                                death.pid, death.exitcode, name_of(task, item))));
   };
   std::uint32_t next = slot.first;
   std::size_t items = 0;

@@ -43,16 +43,16 @@ class ParcelOwner {
 /// A chunk of a job's items.
 struct Task {
   std::shared_ptr<Job> job;
-  std::uint64_t number = 0;      ///< of the call
-  std::size_t first_item = 0;    ///< the job's number of the chunk's first item
+  std::uint64_t number = 0;    ///< of the call
+  std::size_t first_item = 0;  ///< the job's number of the chunk's first item
   std::uint32_t count = 0;
-  std::uint32_t deaths = 0;      ///< of workers that took it and began nothing of it
+  std::uint32_t deaths = 0;  ///< of workers that took it and began nothing of it
   std::uint64_t code = 0;
   std::int64_t timeout_ns = 0;
   std::size_t argument_bytes = 0;
   std::vector<std::byte> bytes;  ///< the arguments, where there is no parcel
   ParcelOwner parcel;
-  bool counted = false;          ///< as outstanding
+  bool counted = false;  ///< as outstanding
 };
 
 /// A worker that ended.
@@ -110,10 +110,10 @@ class Desk {
   Board& board_;
   std::uint32_t taken_ = 0;  // results, by the thread that collects
   mutable std::mutex mutex_;
-  std::vector<Task> in_slot_;            // guarded by mutex_, but for a slot that is taken or done
-  std::vector<std::uint32_t> free_;      // guarded by mutex_
+  std::vector<Task> in_slot_;             // guarded by mutex_, but for a slot that is taken or done
+  std::vector<std::uint32_t> free_;       // guarded by mutex_
   std::vector<std::uint32_t> held_back_;  // filled slots for which the line had no room; by mutex_
-  std::deque<Task> waiting_;             // guarded by mutex_
+  std::deque<Task> waiting_;              // guarded by mutex_
   std::atomic<std::size_t> outstanding_{0};
   std::atomic<std::size_t> unattended_{0};
   std::atomic<bool> has_room_{true};

@@ -21,6 +21,9 @@ bool sleep_until(std::condition_variable& changed, std::unique_lock<std::mutex>&
   return true;
 }
 
+// The job whose callbacks this thread calls.
+thread_local const Job* calling_back = nullptr;
+
 void call_safely(const std::function<void()>& callback) noexcept {
   try {
     callback();
@@ -32,6 +35,8 @@ void call_safely(const std::function<void()>& callback) noexcept {
 }
 
 }  // namespace
+
+bool Job::calls_back_here() const noexcept { return calling_back == this; }
 
 std::exception_ptr decode_task_error(Decoder& decoder) { return process::decode_error(decoder); }
 
@@ -94,7 +99,9 @@ void Job::run_callbacks() {
     const auto callback = std::move(callbacks_.front());
     callbacks_.erase(callbacks_.begin());
     lock.unlock();
+    calling_back = this;
     call_safely(callback);
+    calling_back = nullptr;
     lock.lock();
   }
   calling_ = false;
@@ -114,8 +121,9 @@ bool Job::wait_until(JobHost::Satisfied satisfied, void* context, Timeout timeou
     if (satisfied(context)) return true;
   }
   const bool limited = !timeout.is_forever();
-  const Clock::time_point end =
-      limited ? Clock::now() + std::chrono::nanoseconds(timeout.nanoseconds()) : Clock::time_point();
+  const Clock::time_point end = limited
+                                    ? Clock::now() + std::chrono::nanoseconds(timeout.nanoseconds())
+                                    : Clock::time_point();
   const auto ask = [](void* asked) {
     auto& [job, is_there, its_context] = *static_cast<Question*>(asked);
     const std::lock_guard guard(job.mutex_);
@@ -177,7 +185,7 @@ void Job::abandon() noexcept {
 void Job::when_done(std::function<void()> callback) {
   {
     const std::lock_guard guard(mutex_);
-    if (!done()) return callbacks_.push_back(std::move(callback));
+    if (!done_.load()) return callbacks_.push_back(std::move(callback));
   }
   call_safely(callback);
 }
@@ -185,7 +193,7 @@ void Job::when_done(std::function<void()> callback) {
 std::uint64_t Job::listen(std::function<void()> listener) {
   {
     const std::lock_guard guard(mutex_);
-    if (!done()) {
+    if (!done_.load()) {
       listeners_.emplace_back(++last_listener_, std::move(listener));
       return last_listener_;
     }

@@ -42,16 +42,15 @@ constexpr std::uint32_t issue_in(std::uint64_t state) {
   return static_cast<std::uint32_t>(state >> 32);
 }
 constexpr Stage stage_in(std::uint64_t state) { return static_cast<Stage>(state >> 24 & 0xff); }
-constexpr Ticket ticket_in(std::uint64_t state) {
-  return static_cast<Ticket>(state) & kTicketMask;
-}
+constexpr Ticket ticket_in(std::uint64_t state) { return static_cast<Ticket>(state) & kTicketMask; }
 
 /// progress := begun:32 expired:1     begun - 1 is the item under way, if any was begun
 constexpr std::uint64_t progress_of(std::uint32_t begun) { return std::uint64_t{begun} << 1; }
 constexpr std::uint32_t begun_in(std::uint64_t progress) {
   return static_cast<std::uint32_t>(progress >> 1);
 }
-inline constexpr std::uint64_t kExpired = 1;  ///< the item under way ran for too long: it has failed
+inline constexpr std::uint64_t kExpired =
+    1;  ///< the item under way ran for too long: it has failed
 
 struct TaskSlot {
   static constexpr std::size_t kInlineArguments = 192;
@@ -62,8 +61,8 @@ struct TaskSlot {
   std::atomic<std::uint64_t> code;       ///< name of the block that says what to call
   std::atomic<std::uint64_t> arguments;  ///< name of a parcel; 0: they lie here
   std::uint64_t argument_bytes;
-  std::uint32_t first;  ///< the items before it are skipped: they have ended
-  std::uint32_t count;  ///< of all items
+  std::uint32_t first;      ///< the items before it are skipped: they have ended
+  std::uint32_t count;      ///< of all items
   std::int64_t timeout_ns;  ///< of each item; 0: none
   std::uint64_t reserved[2];
 
@@ -88,7 +87,7 @@ struct alignas(64) WorkerPlace {
   std::atomic<std::uint64_t> error;    ///< name of a parcel: what its initializer threw
   std::atomic<std::uint32_t> at;       ///< slot under way, counted from 1; 0: idle
   std::uint32_t reserved;
-  std::atomic<std::uint64_t> tasks;    ///< items done
+  std::atomic<std::uint64_t> tasks;  ///< items done
   std::atomic<std::int64_t> busy_ns;
   std::atomic<std::int64_t> since_ns;  ///< when it was ready
   std::uint64_t reserved_words[2];
@@ -105,7 +104,7 @@ struct Board : memory::ObjectHeader {
   static constexpr memory::ObjectKind kKind = memory::ObjectKind::kPool;
 
   std::uint32_t workers;
-  std::uint32_t slots;  ///< a power of two
+  std::uint32_t slots;             ///< a power of two
   std::uint32_t maxtasksperchild;  ///< 0: no limit
   std::uint32_t reserved_limits;
   std::atomic<std::uint32_t> stop;  ///< workers leave when they find nothing to do

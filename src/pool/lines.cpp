@@ -70,7 +70,8 @@ void hand_in(Board& board, const Claim& claim, Ticket ticket) noexcept {
     auto& place = board.done_ring()[tail & (board.slots - 1)];
     std::uint64_t entry = place.load(std::memory_order_acquire);
     const bool empty = number_in(entry) == tail + 1 - board.slots;
-    const bool taken = empty && place.compare_exchange_strong(entry, entry_of(tail + 1, claim.number));
+    const bool taken =
+        empty && place.compare_exchange_strong(entry, entry_of(tail + 1, claim.number));
     // Filled, by this worker or by another one: whoever sees it moves the index on.
     if (taken || number_in(entry) == tail + 1) {
       board.done.tail.compare_exchange_strong(tail, tail + 1);

@@ -32,9 +32,9 @@ std::uint32_t checked_maxtasks(std::optional<std::int64_t> maxtasksperchild) {
   if (*maxtasksperchild >= 1) {
     return static_cast<std::uint32_t>(std::min<std::int64_t>(*maxtasksperchild, UINT32_MAX));
   }
-  throw ValueError(fmt::format(
-      "a worker that does {} tasks is of no use: give 1 or more, or none for no limit",
-      *maxtasksperchild));
+  throw ValueError(
+      fmt::format("a worker that does {} tasks is of no use: give 1 or more, or none for no limit",
+                  *maxtasksperchild));
 }
 
 std::int64_t checked_chunksize(std::int64_t chunksize) {

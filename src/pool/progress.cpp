@@ -57,8 +57,8 @@ class ProgressLine {
 
 }  // namespace
 
-std::function<void(std::size_t)> make_progress(
-    std::size_t total, bool line, std::function<void(std::size_t, std::size_t)> call) {
+std::function<void(std::size_t)> make_progress(std::size_t total, bool line,
+                                               std::function<void(std::size_t, std::size_t)> call) {
   if (!line || ::isatty(STDERR_FILENO) == 0) {
     return [total, call = std::move(call)](std::size_t done) {
       if (call) call(done, total);

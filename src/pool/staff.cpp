@@ -34,7 +34,8 @@ constexpr std::int64_t kNever = INT64_MAX;
 // Python's, where the word Process gives way.
 std::string worker_name(const std::string& process_name) {
   constexpr std::string_view kProcess = "Process";
-  return "PoolWorker" + process_name.substr(process_name.starts_with(kProcess) ? kProcess.size() : 0);
+  return "PoolWorker" +
+         process_name.substr(process_name.starts_with(kProcess) ? kProcess.size() : 0);
 }
 
 std::exception_ptr error_of(WorkerPlace& place) {
@@ -241,10 +242,10 @@ void Staff::sleep() {
   }
   if (entries.size() == 1 && dismissed_.load()) return;
   const std::int64_t now = os::now_ns();
-  const os::Deadline until =
-      next_look_ == kNever
-          ? os::Deadline::never()
-          : os::Deadline::after(std::chrono::nanoseconds(std::max<std::int64_t>(next_look_ - now, 0)));
+  const os::Deadline until = next_look_ == kNever
+                                 ? os::Deadline::never()
+                                 : os::Deadline::after(std::chrono::nanoseconds(
+                                       std::max<std::int64_t>(next_look_ - now, 0)));
   os::poll_until(entries, until);
   std::uint64_t count = 0;
   while (::read(alarm_.get(), &count, sizeof count) < 0 && errno == EINTR) {
@@ -282,14 +283,14 @@ std::vector<WorkerStats> Staff::stats() const {
   for (std::uint32_t i = 0; i < plan_.workers; ++i) {
     const Worker& worker = workers_[i];
     WorkerPlace& place = board_.worker(i);
-    WorkerStats stats{worker.name, worker.pid, place.tasks.load(), 0, 0,
-                      worker.starts > 0 ? worker.starts - 1 : 0};
+    WorkerStats stats{worker.name, worker.pid, place.tasks.load(),
+                      0,           0,          worker.starts > 0 ? worker.starts - 1 : 0};
     const std::int64_t since = place.since_ns.load();
     if (since != 0 && worker.pid != 0) {
       const std::int64_t busy = place.busy_ns.load();
       stats.busy_seconds = static_cast<double>(busy) * 1e-9;
-      stats.idle_seconds = static_cast<double>(std::max<std::int64_t>(
-                               os::now_ns() - since - busy, 0)) * 1e-9;
+      stats.idle_seconds =
+          static_cast<double>(std::max<std::int64_t>(os::now_ns() - since - busy, 0)) * 1e-9;
     }
     result.push_back(std::move(stats));
   }

@@ -40,8 +40,8 @@ void Tray::keep_descriptors() {
 }
 
 void Tray::secure(const Mark& before) {
-  const bool more_handles = encoder_.handles().size() != before.written.handles ||
-                            parked_.size() != before.parked;
+  const bool more_handles =
+      encoder_.handles().size() != before.written.handles || parked_.size() != before.parked;
   if (encoder_.in_place() && !more_handles) return;
   move_to_parcel(std::max(kFirstParcel, kGrowth * encoder_.size()));
 }

@@ -42,7 +42,7 @@ class Tray final : public detail::ResultSink {
   void move_to_parcel(std::size_t bytes);
 
   TaskSlot& slot_;
-  std::size_t kept_descriptors_ = 0;  // of the encoder's, by parked_
+  std::size_t kept_descriptors_ = 0;    // of the encoder's, by parked_
   std::vector<memory::Handle> parked_;  // stand for descriptors of results
 };
 

@@ -34,14 +34,27 @@ template <class E> constexpr PlainError plain() {
 }
 
 // The position is what travels. All processes of a program are of one build.
-const std::array kPlainErrors{
-    plain<Error>(),           plain<ProcessError>(),       plain<AuthenticationError>(),
-    plain<TimeoutError>(),    plain<Empty>(),              plain<Full>(),
-    plain<EOFError>(),        plain<BrokenPipeError>(),    plain<ValueError>(),
-    plain<TypeError>(),       plain<KeyError>(),           plain<IndexError>(),
-    plain<AttributeError>(),  plain<AssertionError>(),     plain<RuntimeError>(),
-    plain<MemoryError>(),     plain<NotImplementedError>(), plain<BrokenBarrierError>(),
-    plain<BrokenProcessPool>(), plain<InvalidStateError>(), plain<CancelledError>()};
+const std::array kPlainErrors{plain<Error>(),
+                              plain<ProcessError>(),
+                              plain<AuthenticationError>(),
+                              plain<TimeoutError>(),
+                              plain<Empty>(),
+                              plain<Full>(),
+                              plain<EOFError>(),
+                              plain<BrokenPipeError>(),
+                              plain<ValueError>(),
+                              plain<TypeError>(),
+                              plain<KeyError>(),
+                              plain<IndexError>(),
+                              plain<AttributeError>(),
+                              plain<AssertionError>(),
+                              plain<RuntimeError>(),
+                              plain<MemoryError>(),
+                              plain<NotImplementedError>(),
+                              plain<BrokenBarrierError>(),
+                              plain<BrokenProcessPool>(),
+                              plain<InvalidStateError>(),
+                              plain<CancelledError>()};
 
 std::string text_of(const std::exception& error) {
   const char* text = error.what();

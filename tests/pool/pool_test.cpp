@@ -149,7 +149,8 @@ TEST_P(PoolStartTest, AKilledWorkersTaskAloneIsLost) {
 
 TEST_P(PoolStartTest, AWorkerIsNamedPoolWorker) {
   const Pool pool = ctx.Pool(1);
-  EXPECT_THAT(pool.apply([] { return current_process().name(); }), testing::StartsWith("PoolWorker-"));
+  EXPECT_THAT(pool.apply([] { return current_process().name(); }),
+              testing::StartsWith("PoolWorker-"));
   EXPECT_TRUE(pool.apply([] { return current_process().daemon(); }));
 }
 

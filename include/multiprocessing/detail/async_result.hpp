@@ -57,8 +57,8 @@ template <class R> class AsyncResult {
   /// result thread and before get() returns; at once if the result is there already. A slow one
   /// holds up the others; what it throws is logged.
   template <class OnResult>
-  const AsyncResult& then(
-      OnResult on_result, std::function<void(const std::exception&)> on_error = nullptr) const {
+  const AsyncResult& then(OnResult on_result,
+                          std::function<void(const std::exception&)> on_error = nullptr) const {
     // The callbacks lie in the job: a pointer back would keep it for ever.
     detail::ResultJob<R>* job = job_.get();
     job_->when_done([job, on_result = std::move(on_result), on_error = std::move(on_error)] {

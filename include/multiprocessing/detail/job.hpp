@@ -70,7 +70,10 @@ class Job : public std::enable_shared_from_this<Job> {
 
   /// Waits for the end of all; says whether that came in time.
   bool wait(Timeout timeout);
-  [[nodiscard]] bool done() const noexcept { return done_.load(std::memory_order_acquire); }
+  /// For its own callbacks it is, for all others only after them.
+  [[nodiscard]] bool done() const noexcept {
+    return done_.load(std::memory_order_acquire) || calls_back_here();
+  }
   /// The first error in time; null if there is none so far.
   [[nodiscard]] std::exception_ptr error() const;
   /// THROWS: the first error, if there is one.
@@ -134,14 +137,15 @@ class Job : public std::enable_shared_from_this<Job> {
   mutable std::mutex mutex_;
 
  private:
+  [[nodiscard]] bool calls_back_here() const noexcept;
   void finish(std::unique_lock<std::mutex>& lock);
   void end_if_all(std::unique_lock<std::mutex>& lock);
   void settle_once();
 
   const std::shared_ptr<JobHost> host_;
   std::condition_variable changed_;
-  std::size_t ended_ = 0;                      // guarded by mutex_, as all below
-  std::size_t expected_ = SIZE_MAX;            // not known yet
+  std::size_t ended_ = 0;            // guarded by mutex_, as all below
+  std::size_t expected_ = SIZE_MAX;  // not known yet
   std::exception_ptr error_;
   std::vector<std::function<void()>> callbacks_;
   std::vector<std::pair<std::uint64_t, std::function<void()>>> listeners_;

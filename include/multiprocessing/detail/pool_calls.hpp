@@ -5,8 +5,8 @@
 // takes the items of a job, chunk by chunk.
 #pragma once
 #include <multiprocessing/detail/async_result.hpp>
-#include <multiprocessing/detail/pool_task.hpp>
 #include <multiprocessing/detail/pool_handle.hpp>
+#include <multiprocessing/detail/pool_task.hpp>
 #include <multiprocessing/detail/progress.hpp>
 #include <multiprocessing/detail/result_range.hpp>
 #include <multiprocessing/detail/typed_job.hpp>
@@ -42,8 +42,18 @@ struct MapOptions {
 
 namespace detail {
 
-template <class Items> using item_type_t =
-    message_type_t<std::remove_cvref_t<decltype(*std::begin(std::declval<Items&>()))>>;
+/// What an iterator gives, which may only stand for it (the bits of a vector<bool>).
+template <class Iterator> struct IteratorValue {
+  using type = std::remove_cvref_t<decltype(*std::declval<Iterator&>())>;
+};
+template <class Iterator>
+requires requires { typename std::iterator_traits<Iterator>::value_type; }
+struct IteratorValue<Iterator> {
+  using type = std::remove_cv_t<typename std::iterator_traits<Iterator>::value_type>;
+};
+template <class Items>
+using item_type_t = message_type_t<
+    typename IteratorValue<std::decay_t<decltype(std::begin(std::declval<Items&>()))>>::type>;
 
 template <class Items>
 concept Iterable = requires(Items& items) {
@@ -52,8 +62,8 @@ concept Iterable = requires(Items& items) {
 
 /// Arguments, and whether options stand behind them.
 template <class... Args> inline constexpr bool kOptionsLast = false;
-template <class Last> inline constexpr bool kOptionsLast<Last> =
-    std::is_same_v<std::remove_cvref_t<Last>, TaskOptions>;
+template <class Last>
+inline constexpr bool kOptionsLast<Last> = std::is_same_v<std::remove_cvref_t<Last>, TaskOptions>;
 template <class First, class Second, class... Rest>
 inline constexpr bool kOptionsLast<First, Second, Rest...> = kOptionsLast<Second, Rest...>;
 
@@ -72,12 +82,13 @@ template <class Pool> class PoolCalls {
   /// what the serialisation of the arguments throws.
   template <class F, class... Args> auto apply(F&& function, Args&&... args) const {
     const typename Pool::Attention attention(self().handle());
-    return apply_as(false, std::forward<F>(function), std::forward<Args>(args)...).take();
+    return result_of(apply_job(false, std::forward<F>(function), std::forward<Args>(args)...))
+        .take();
   }
 
   /// The same without waiting.
   template <class F, class... Args> auto apply_async(F&& function, Args&&... args) const {
-    return apply_as(true, std::forward<F>(function), std::forward<Args>(args)...);
+    return result_of(apply_job(true, std::forward<F>(function), std::forward<Args>(args)...));
   }
 
   /// Has the workers call the function with each item; gives the results in the order of the items,
@@ -85,7 +96,8 @@ template <class Pool> class PoolCalls {
   template <class F, Iterable Items>
   auto map(F&& function, Items&& items, MapOptions options = {}) const {
     const typename Pool::Attention attention(self().handle());
-    return map_as<Style::kWhole>(false, std::forward<F>(function), items, std::move(options)).take();
+    return map_as<Style::kWhole>(false, std::forward<F>(function), items, std::move(options))
+        .take();
   }
   template <class F, Iterable Items>
   auto map(F&& function, Items&& items, std::int64_t chunksize) const {
@@ -94,7 +106,9 @@ template <class Pool> class PoolCalls {
   }
   template <class F, class T>
   auto map(F&& function, std::initializer_list<T> items, MapOptions options = {}) const {
-    return map<F, std::initializer_list<T>&>(std::forward<F>(function), items, std::move(options));
+    const typename Pool::Attention attention(self().handle());
+    return map_as<Style::kWhole>(false, std::forward<F>(function), items, std::move(options))
+        .take();
   }
 
   /// The same without waiting; the items have been read when it returns.
@@ -109,8 +123,7 @@ template <class Pool> class PoolCalls {
   }
   template <class F, class T>
   auto map_async(F&& function, std::initializer_list<T> items, MapOptions options = {}) const {
-    return map_async<F, std::initializer_list<T>&>(std::forward<F>(function), items,
-                                                   std::move(options));
+    return map_as<Style::kWhole>(true, std::forward<F>(function), items, std::move(options));
   }
 
   /// map with items that are tuples or pairs of arguments.
@@ -127,8 +140,9 @@ template <class Pool> class PoolCalls {
   }
   template <class F, class T>
   auto starmap(F&& function, std::initializer_list<T> items, MapOptions options = {}) const {
-    return starmap<F, std::initializer_list<T>&>(std::forward<F>(function), items,
-                                                 std::move(options));
+    const typename Pool::Attention attention(self().handle());
+    return map_as<Style::kSpread>(false, std::forward<F>(function), items, std::move(options))
+        .take();
   }
   template <class F, Iterable Items>
   auto starmap_async(F&& function, Items&& items, MapOptions options = {}) const {
@@ -145,20 +159,18 @@ template <class Pool> class PoolCalls {
   /// position. An lvalue of items has to live as long as the range; the range has one reader.
   template <class F, Iterable Items>
   auto imap(F&& function, Items&& items, std::int64_t chunksize = 1) const {
-    return stream(true, std::forward<F>(function), std::forward<Items>(items), chunksize);
+    return read_lazily(true, std::forward<F>(function), std::forward<Items>(items), chunksize);
   }
 
   /// The same in the order in which the results come.
   template <class F, Iterable Items>
   auto imap_unordered(F&& function, Items&& items, std::int64_t chunksize = 1) const {
-    return stream(false, std::forward<F>(function), std::forward<Items>(items), chunksize);
+    return read_lazily(false, std::forward<F>(function), std::forward<Items>(items), chunksize);
   }
 
- private:
-  [[nodiscard]] const Pool& self() const noexcept { return static_cast<const Pool&>(*this); }
-
+ protected:
   template <class F, class... Args>
-  auto apply_as(bool unattended, F&& function, Args&&... args) const {
+  auto apply_job(bool unattended, F&& function, Args&&... args) const {
     if constexpr (kOptionsLast<Args...>) {
       return [&]<std::size_t... I>(std::index_sequence<I...>, auto&& all) {
         return apply_with(unattended, std::get<sizeof...(I)>(all), std::forward<F>(function),
@@ -172,6 +184,24 @@ template <class Pool> class PoolCalls {
     }
   }
 
+  /// As imap, with `buffer` items handed on ahead of the reader, all of them at once where it is 0,
+  /// and with one limit in time for all results.
+  template <class F, class Items>
+  auto ahead(F&& function, Items&& items, std::int64_t chunksize, std::int64_t buffer,
+             Timeout timeout) const {
+    const auto chunk = static_cast<std::size_t>(checked_chunksize(chunksize));
+    const std::size_t window =
+        buffer == 0 ? SIZE_MAX : static_cast<std::size_t>(checked_chunksize(buffer));
+    return stream(true, true, std::forward<F>(function), std::forward<Items>(items), chunk, window,
+                  timeout);
+  }
+
+ private:
+  template <class AnyJob> static auto result_of(std::shared_ptr<AnyJob> job) {
+    return AsyncResult<typename AnyJob::Result>(std::move(job));
+  }
+  [[nodiscard]] const Pool& self() const noexcept { return static_cast<const Pool&>(*this); }
+
   template <class F, class... Args>
   auto apply_with(bool unattended, const TaskOptions& options, F&& function, Args&&... args) const {
     using Item = std::tuple<message_type_t<Args>...>;
@@ -184,7 +214,7 @@ template <class Pool> class PoolCalls {
     writer.add(Item(std::forward<Args>(args)...));
     job->expect(1);
     writer.flush();
-    return AsyncResult<R>(std::move(job));
+    return job;
   }
 
   template <Style style, class F, class Items>
@@ -244,23 +274,33 @@ template <class Pool> class PoolCalls {
           std::min(static_cast<std::size_t>(checked_chunksize(chunksize)), kMost));
     }
     const std::size_t parts = std::size_t{4} * self().handle().workers();
-    return static_cast<std::uint32_t>(std::min(std::max<std::size_t>((size + parts - 1) / parts, 1), kMost));
+    return static_cast<std::uint32_t>(
+        std::min(std::max<std::size_t>((size + parts - 1) / parts, 1), kMost));
   }
 
   template <class F, class Items>
-  auto stream(bool ordered, F&& function, Items&& items, std::int64_t chunksize) const {
+  auto read_lazily(bool ordered, F&& function, Items&& items, std::int64_t chunksize) const {
+    const auto chunk = static_cast<std::size_t>(checked_chunksize(chunksize));
+    const std::size_t window = chunk * (std::size_t{4} * self().handle().workers() + 12);
+    return stream(ordered, false, std::forward<F>(function), std::forward<Items>(items), chunk,
+                  window, forever);
+  }
+
+  template <class F, class Items>
+  auto stream(bool ordered, bool unattended, F&& function, Items&& items, std::size_t chunk,
+              std::size_t window, Timeout timeout) const {
     using Item = item_type_t<Items>;
     check_call<std::decay_t<F>, Item, Style::kWhole>();
     using R = task_result_t<std::decay_t<F>, Item, Style::kWhole>;
-    const auto chunk = static_cast<std::size_t>(checked_chunksize(chunksize));
-    const std::size_t window = chunk * (std::size_t{4} * self().handle().workers() + 12);
     auto job = std::make_shared<StreamJob<R>>(self().handle().host(), ordered);
+    job->unattended = unattended;
     using Writer = typename Pool::template Writer<std::decay_t<F>, Item, Style::kWhole>;
-    auto writer = std::make_shared<Writer>(self().handle(), job, std::forward<F>(function),
-                                           TaskLimits{});
+    auto writer =
+        std::make_shared<Writer>(self().handle(), job, std::forward<F>(function), TaskLimits{});
     return ResultRange<R>(std::move(job),
                           make_source(std::move(writer), std::forward<Items>(items),
-                                      static_cast<std::uint32_t>(chunk), window));
+                                      static_cast<std::uint32_t>(chunk), window),
+                          timeout);
   }
 };
 

@@ -15,7 +15,7 @@ struct WorkerStats {
   std::uint64_t tasks = 0;  ///< items that it has ended
   double busy_seconds = 0;
   double idle_seconds = 0;
-  unsigned restarts = 0;    ///< how often another process took this place
+  unsigned restarts = 0;  ///< how often another process took this place
 };
 
 }  // namespace multiprocessing

@@ -6,6 +6,7 @@
 #pragma once
 #include <multiprocessing/detail/callable.hpp>
 #include <multiprocessing/detail/job.hpp>
+#include <multiprocessing/detail/pool_handle.hpp>
 #include <multiprocessing/timeout.hpp>
 
 #include <concepts>
@@ -190,11 +191,12 @@ class ChunkWriter {
 };
 
 template <class F> consteval void check_task() {
-  static_assert(Portable<F>,
-                "multiprocessing: this callable cannot be a task of a pool, whose workers are other "
-                "processes: give a function, a lambda without captures, mp::partial(function, "
-                "arguments...) in the place of a lambda with captures, or a class with operator() "
-                "and template <class Archive> void serialize(Archive& ar, unsigned).");
+  static_assert(
+      Portable<F>,
+      "multiprocessing: this callable cannot be a task of a pool, whose workers are other "
+      "processes: give a function, a lambda without captures, mp::partial(function, "
+      "arguments...) in the place of a lambda with captures, or a class with operator() "
+      "and template <class Archive> void serialize(Archive& ar, unsigned).");
 }
 
 template <class F, class Item, Style style> class TypedChunkWriter : public ChunkWriter {
@@ -240,6 +242,17 @@ template <class F, class Item, Style style> class TypedChunkWriter : public Chun
     if constexpr (!kFunctionPointer<F>) encode_portable<F>(encoder(), function_);
   }
   F function_;
+};
+
+/// The same for a pool's process, whose callables are checked first.
+template <class F, class Item, Style style>
+class CheckedChunkWriter : public TypedChunkWriter<F, Item, style> {
+ public:
+  CheckedChunkWriter(const PoolHandle& pool, std::shared_ptr<Job> job, F function,
+                     TaskLimits limits)
+      : TypedChunkWriter<F, Item, style>(pool.core(), std::move(job), std::move(function), limits) {
+    check_task<F>();
+  }
 };
 
 }  // namespace multiprocessing::detail

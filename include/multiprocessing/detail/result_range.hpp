@@ -2,6 +2,7 @@
 // Results as a range that is read once, while they come. Python: the iterators of imap.
 #pragma once
 #include <multiprocessing/detail/async_result.hpp>
+#include <multiprocessing/detail/future_waiter.hpp>
 #include <multiprocessing/detail/typed_job.hpp>
 
 #include <cstddef>
@@ -32,7 +33,8 @@ class ItemSource {
 template <class Writer, class Items> class RangeSource final : public ItemSource {
  public:
   template <class Given>
-  RangeSource(std::shared_ptr<Writer> writer, Given&& items, std::uint32_t chunk, std::size_t window)
+  RangeSource(std::shared_ptr<Writer> writer, Given&& items, std::uint32_t chunk,
+              std::size_t window)
       : writer_(std::move(writer)),
         items_(std::forward<Given>(items)),
         next_(std::begin(items_)),
@@ -82,16 +84,19 @@ std::unique_ptr<ItemSource> make_source(std::shared_ptr<Writer> writer, Items&& 
 
 }  // namespace detail
 
-/// Results one by one: `for (auto result : pool.imap(f, items))`, or next(). It has one reader. When
-/// it goes, what has not begun is dropped.
+/// Results one by one: `for (auto result : pool.imap(f, items))`, or next(). It has one reader.
+/// When it goes, what has not begun is dropped.
 template <class R> class ResultRange {
  public:
   /// What there is for one item; of a function that returns nothing an empty one.
   using value_type = typename detail::StreamJob<R>::Value;
 
+  /// `timeout`: from now on, for all that is read by iterating.
   ResultRange(std::shared_ptr<detail::StreamJob<R>> job, std::unique_ptr<detail::ItemSource> source,
-              Timeout deadline_from_now = forever)
-      : job_(std::move(job)), source_(std::move(source)), timeout_(deadline_from_now) {}
+              Timeout timeout)
+      : job_(std::move(job)), source_(std::move(source)), limit_(timeout) {
+    feed();
+  }
   ResultRange(ResultRange&&) noexcept = default;
   ResultRange& operator=(ResultRange&&) noexcept = default;
   ~ResultRange() {
@@ -129,7 +134,7 @@ template <class R> class ResultRange {
     value_type& operator*() { return *value_; }
     value_type* operator->() { return &*value_; }
     iterator& operator++() {
-      value_ = range_->next(range_->timeout_);
+      value_ = range_->next(range_->limit_.left());
       return *this;
     }
     void operator++(int) { ++*this; }
@@ -155,7 +160,7 @@ template <class R> class ResultRange {
   std::shared_ptr<detail::StreamJob<R>> job_;
   std::unique_ptr<detail::ItemSource> source_;
   std::exception_ptr error_;  // of the items: comes when the results before it have been read
-  Timeout timeout_;
+  detail::WaitLimit limit_;
 };
 
 }  // namespace multiprocessing

@@ -55,7 +55,9 @@ template <class F, class Item, Style style> class ThreadChunk {
     pool.require_open();
   }
 
-  template <class Given> void add(Given&& given) { items_.emplace_back(std::forward<Given>(given)); }
+  template <class Given> void add(Given&& given) {
+    items_.emplace_back(std::forward<Given>(given));
+  }
   [[nodiscard]] std::uint32_t items() const noexcept {
     return static_cast<std::uint32_t>(items_.size());
   }
@@ -67,9 +69,10 @@ template <class F, class Item, Style style> class ThreadChunk {
     auto chunk = std::make_shared<std::pair<F, std::vector<Item>>>(function_, std::move(items_));
     items_.clear();
     submitted_ += count;
-    submit_to_threads(*host_, job_, first, count, [end = end_, job = job_, first, chunk = std::move(chunk)] {
-      end(*job, first, chunk->first, chunk->second);
-    });
+    submit_to_threads(*host_, job_, first, count,
+                      [end = end_, job = job_, first, chunk = std::move(chunk)] {
+                        end(*job, first, chunk->first, chunk->second);
+                      });
   }
 
  private:

@@ -26,12 +26,14 @@ template <class R> R decode_result(Decoder& from) {
 /// A job whose result is an R when it is done.
 template <class R> class ResultJob : public Job {
  public:
+  using Result = R;
   using Job::Job;
   /// REQUIRES: done, without an error.
   [[nodiscard]] virtual R& value() = 0;
 };
 template <> class ResultJob<void> : public Job {
  public:
+  using Result = void;
   using Job::Job;
 };
 
@@ -40,8 +42,9 @@ template <class R> class OneJob final : public ResultJob<R> {
  public:
   using ResultJob<R>::ResultJob;
   void accept(std::size_t first, std::size_t count, Decoder& results) override {
-    this->accept_each(first, count, results,
-                      [this](std::size_t, Decoder& from) { value_.emplace(decode_result<R>(from)); });
+    this->accept_each(first, count, results, [this](std::size_t, Decoder& from) {
+      value_.emplace(decode_result<R>(from));
+    });
   }
   void put(std::size_t /*item*/, R&& value) { value_.emplace(std::move(value)); }
   R& value() override { return *value_; }
@@ -79,8 +82,8 @@ template <class R> class ListJob final : public ResultJob<std::vector<R>> {
 
  private:
   // Threads may write neighbours at once, which the bits of a vector<bool> do not stand.
-  static constexpr bool kPlain =
-      std::is_default_constructible_v<R> && std::is_move_assignable_v<R> && !std::is_same_v<R, bool>;
+  static constexpr bool kPlain = std::is_default_constructible_v<R> &&
+                                 std::is_move_assignable_v<R> && !std::is_same_v<R, bool>;
   struct Nothing {};
 
   void settle() override {
@@ -102,7 +105,8 @@ template <class R> class StreamJob final : public Job {
   using Value = std::conditional_t<std::is_void_v<R>, std::monostate, R>;
   using Item = std::variant<std::exception_ptr, Value>;
 
-  StreamJob(std::shared_ptr<JobHost> host, bool ordered) : Job(std::move(host)), ordered_(ordered) {}
+  StreamJob(std::shared_ptr<JobHost> host, bool ordered)
+      : Job(std::move(host)), ordered_(ordered) {}
 
   void accept(std::size_t first, std::size_t count, Decoder& results) override {
     accept_each(first, count, results, [this](std::size_t i, Decoder& from) {
@@ -151,7 +155,7 @@ template <class R> class StreamJob final : public Job {
 
   const bool ordered_;
   std::deque<std::optional<Item>> items_;  // guarded by mutex_; ordered: the first is number taken_
-  std::size_t taken_ = 0;  // written by the reader, under mutex_
+  std::size_t taken_ = 0;                  // written by the reader, under mutex_
 };
 
 template <class R> struct JobsOf {

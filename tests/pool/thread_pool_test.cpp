@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: BSL-1.0
+// The same calls on threads.
+#include <mutex>
+#include <set>
+
+#include "pool_test.hpp"
+
+namespace multiprocessing::test {
+namespace {
+
+using testing::ElementsAre;
+
+class ThreadPoolTest : public PoolTest {};
+
+TEST_F(ThreadPoolTest, AnyCallableAndAnyTypeIsATask) {
+  const ThreadPool pool(3);
+  int captured = 10;
+  EXPECT_EQ(pool.apply([&](int x) { return captured + x; }, 5), 15);
+  EXPECT_THAT(pool.map([&](int x) { return x * captured; }, {1, 2, 3}), ElementsAre(10, 20, 30));
+  int* const pointer = pool.apply([&] { return &captured; });
+  EXPECT_EQ(pointer, &captured);
+  EXPECT_THAT(pool.starmap([](int a, int b) { return a - b; },
+                           std::vector<std::pair<int, int>>{{3, 1}, {5, 1}}),
+              ElementsAre(2, 4));
+  EXPECT_THAT(pool.map([](int x) { return x % 2 == 0; }, numbers(1, 3)),
+              ElementsAre(false, true, false));
+}
+
+TEST_F(ThreadPoolTest, ErrorsArriveAsTheyWereThrown) {
+  struct Own {
+    int code;
+  };
+  const ThreadPool pool(2);
+  EXPECT_EQ(caught<Own>([&] { pool.apply([] { throw Own{7}; }); }).code, 7);
+  EXPECT_THROW(pool.map([](int x) { return 10 / (x == 2 ? throw KeyError("2") : x); }, {1, 2, 3}),
+               KeyError);
+}
+
+TEST_F(ThreadPoolTest, ImapAndCallbacksWorkAsInAPool) {
+  ThreadPool pool(2);
+  std::vector<int> seen;
+  for (const int x : pool.imap([](int x) { return x + 1; }, numbers(1, 100), 3)) seen.push_back(x);
+  EXPECT_EQ(seen, numbers(2, 101));
+  std::atomic<int> called{0};
+  for (int i = 0; i < 20; ++i) pool.apply_async(square, i).then([&](int) { ++called; });
+  pool.close();
+  pool.join();
+  EXPECT_EQ(called, 20);
+  EXPECT_THROW(pool.apply(square, 1), ValueError);
+}
+
+TEST_F(ThreadPoolTest, EachThreadHasItsOwnState) {
+  const ThreadPool pool(
+      3, [](int start) { worker_state<int>() = start; }, 100);
+  const auto seen = pool.map([](int) { return ++worker_state<int>(); }, numbers(1, 30), 1);
+  EXPECT_THAT(seen, testing::Each(testing::Gt(100)));
+  EXPECT_THAT(seen, testing::Each(testing::Le(130)));
+}
+
+TEST_F(ThreadPoolTest, TerminateFailsWhatHasNotBegun) {
+  ThreadPool pool(1);
+  std::atomic<bool> go{false};
+  std::atomic<bool> begun{false};
+  const auto first = pool.apply_async([&] {
+    begun = true;
+    while (!go) std::this_thread::yield();
+  });
+  const auto second = pool.apply_async(square, 2);
+  ASSERT_TRUE(eventually([&] { return begun.load(); }));
+  pool.terminate();
+  EXPECT_THROW(second.get(), BrokenProcessPool);
+  go = true;
+  first.get();
+}
+
+}  // namespace
+}  // namespace multiprocessing::test
