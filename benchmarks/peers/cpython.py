@@ -7,6 +7,8 @@ cpython.py roundtrip BYTES COUNT    microseconds of put, echo and get
 cpython.py listener COUNT [PATH]    microseconds of send_bytes and recv_bytes by a Client, to an echo
                                     of its own or to the one at PATH
 cpython.py process COUNT METHOD     microseconds of start and join
+cpython.py pool COUNT CALL          thousand tasks a second on two workers, by chunk1, chunks, imap or
+                                    apply; large: GiB a second of COUNT results of 100 MiB
 cpython.py pickler VALUE CALL       microseconds of pickle.dumps or pickle.loads
 """
 import multiprocessing as mp
@@ -110,6 +112,38 @@ def process(count):
         p.join()
         times.append(time.perf_counter() - begin)
     return sorted(times)[count // 2] * 1e6
+
+
+def square(x):
+    return x * x
+
+
+def large(_):
+    return bytes(100 << 20)
+
+
+def pool(count):
+    call = sys.argv[3]
+    with mp.Pool(2) as workers:
+        workers.map(square, range(100))
+        begin = time.perf_counter()
+        if call == "chunk1":
+            workers.map(square, range(count), 1)
+        elif call == "chunks":
+            workers.map(square, range(count))
+        elif call == "imap":
+            for _ in workers.imap_unordered(square, range(count)):
+                pass
+        elif call == "apply":
+            for i in range(count):
+                workers.apply(square, (i,))
+        else:
+            for _ in range(count):
+                workers.apply(large, (0,))
+        elapsed = time.perf_counter() - begin
+    if call == "large":
+        return count * (100 << 20) / (1 << 30) / elapsed
+    return count / elapsed / 1e3
 
 
 # The same as in pickle_benchmark.cpp.

@@ -23,6 +23,13 @@ std::string name_of(const Task& task, std::uint32_t item) {
   return fmt::format("item {} of call {}", task.first_item + item, task.number);
 }
 
+// The items that a worker has begun since the slot was handed out, and those before them.
+std::uint32_t begun_of(const TaskSlot& slot) noexcept {
+  const std::uint64_t progress = slot.progress.load(std::memory_order_acquire);
+  const std::uint32_t issue = issue_in(slot.state.load(std::memory_order_acquire));
+  return counts_for(progress, issue) ? begun_in(progress) : slot.first;
+}
+
 std::exception_ptr timed_out(const Task& task, std::uint32_t item) {
   return std::make_exception_ptr(TimeoutError(
       fmt::format("{} of this pool ran longer than its timeout of {} s: its worker was stopped",
@@ -66,7 +73,6 @@ bool Desk::fill_slot(Task& task, std::span<const std::byte> bytes) {
   slot.first = 0;
   slot.count = task.count;
   slot.timeout_ns = task.timeout_ns;
-  slot.progress.store(progress_of(0), std::memory_order_relaxed);
   slot.which.store(0, std::memory_order_relaxed);
   if (memory::Parcel* parcel = task.parcel.release(); parcel != nullptr) {
     slot.argument_bytes = task.argument_bytes;
@@ -194,7 +200,7 @@ void Desk::lose(std::uint32_t number, const Death& death) {
   TaskSlot& slot = board_.slot(number);
   Task& task = in_slot_[number];
   const std::uint64_t progress = slot.progress.load(std::memory_order_acquire);
-  const std::uint32_t begun = begun_in(progress);
+  const std::uint32_t begun = begun_of(slot);
   const std::shared_ptr<Job> job = task.job;
   const auto lost = [&](std::uint32_t item) {
     job->fail(task.first_item + item, (progress & kExpired) != 0
@@ -237,7 +243,6 @@ void Desk::go_on(std::uint32_t number, std::uint32_t next) {
   }
   slot.which.store(0);
   slot.first = next;
-  slot.progress.store(progress_of(next));
   {
     const std::lock_guard guard(mutex_);
     slot.state.store(state_of(issue_in(slot.state.load()), Stage::kFree));
@@ -267,7 +272,7 @@ void Desk::fail_all(const std::exception_ptr& error) {
     if (task.job == nullptr) continue;
     TaskSlot& slot = board_.slot(i);
     // What the last workers had done is done.
-    const std::uint32_t begun = begun_in(slot.progress.load(std::memory_order_acquire));
+    const std::uint32_t begun = begun_of(slot);
     const bool done = stage_in(slot.state.load(std::memory_order_acquire)) == Stage::kDone;
     const std::uint32_t end = done ? task.count : begun > slot.first ? begun - 1 : slot.first;
     const std::shared_ptr<Job> job = task.job;

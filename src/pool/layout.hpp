@@ -44,13 +44,20 @@ constexpr std::uint32_t issue_in(std::uint64_t state) {
 constexpr Stage stage_in(std::uint64_t state) { return static_cast<Stage>(state >> 24 & 0xff); }
 constexpr Ticket ticket_in(std::uint64_t state) { return static_cast<Ticket>(state) & kTicketMask; }
 
-/// progress := begun:32 expired:1     begun - 1 is the item under way, if any was begun
-constexpr std::uint64_t progress_of(std::uint32_t begun) { return std::uint64_t{begun} << 1; }
+/// progress := issue:31 begun:32 expired:1     begun - 1 is the item under way, if any was begun
+///
+/// It counts for the issue that it names. So nobody who looked at a slot for too long takes what
+/// has become of it for what was there.
+constexpr std::uint64_t progress_of(std::uint32_t issue, std::uint32_t begun) {
+  return std::uint64_t{issue} << 33 | std::uint64_t{begun} << 1;
+}
 constexpr std::uint32_t begun_in(std::uint64_t progress) {
   return static_cast<std::uint32_t>(progress >> 1);
 }
-inline constexpr std::uint64_t kExpired =
-    1;  ///< the item under way ran for too long: it has failed
+constexpr bool counts_for(std::uint64_t progress, std::uint32_t issue) {
+  return progress >> 33 == (issue & 0x7fff'ffff);
+}
+inline constexpr std::uint64_t kExpired = 1;  ///< the item under way ran too long: it has failed
 
 struct TaskSlot {
   static constexpr std::size_t kInlineArguments = 192;

@@ -112,11 +112,14 @@ void ChunkWriter::submit() {
   const std::int64_t own = task_timeout_ns(limits_.timeout);
   const pool::NewChunk chunk{job_, code_, submitted_, items_,
                              own != 0 ? own : core_.default_timeout_ns()};
+  const bool in_parcel = parcel_ != nullptr;
   core_.submit(chunk, encoder_,
                pool::ParcelOwner(static_cast<memory::Parcel*>(std::exchange(parcel_, nullptr))));
   submitted_ += items_;
   items_ = 0;
-  encoder_ = Encoder();
+  // What lay in a parcel is the pool's from here on.
+  if (in_parcel) encoder_ = Encoder();
+  encoder_.clear();
 }
 
 }  // namespace multiprocessing::detail

@@ -221,7 +221,7 @@ std::int64_t Staff::check_timeout(Worker& worker, WorkerPlace& place) {
   const std::int64_t timeout = slot.timeout_ns;
   if (timeout == 0) return of_next;
   std::uint64_t progress = slot.progress.load(std::memory_order_acquire);
-  if (begun_in(progress) <= slot.first || begun_in(progress) > slot.count) {
+  if (!counts_for(progress, issue_in(state)) || begun_in(progress) > slot.count) {
     return of_next;
   }
   const std::int64_t end = slot.begun_ns.load(std::memory_order_acquire) + timeout;

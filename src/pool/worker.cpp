@@ -48,9 +48,12 @@ void settle_signals(const sigset_t& mask) noexcept {
 // A chunk while it runs: says after each item how far it came.
 class RunningChunk final : public detail::Chunk {
  public:
-  RunningChunk(TaskSlot& slot, detail::Decoder& items, const detail::TaskCode& code,
+  RunningChunk(const Claim& claim, detail::Decoder& items, const detail::TaskCode& code,
                std::size_t expected_results)
-      : Chunk(items, code.function), slot_(slot), tray_(slot, expected_results) {}
+      : Chunk(items, code.function),
+        slot_(*claim.slot),
+        issue_(claim.issue),
+        tray_(slot_, expected_results) {}
 
   void run(detail::ItemRunner& runner) override {
     const std::uint32_t count = slot_.count;
@@ -81,15 +84,19 @@ class RunningChunk final : public detail::Chunk {
   [[nodiscard]] std::size_t result_bytes() const noexcept { return tray_.bytes(); }
 
  private:
-  // The one store that both ends the item before and begins this one.
+  // The one store that both ends the item before and begins this one. With a timeout it fails when
+  // the parent has ended the item before.
   void begin(std::uint32_t item) {
-    const std::uint64_t next = progress_of(item + 1);
-    if (slot_.timeout_ns == 0) return slot_.progress.store(next, std::memory_order_release);
-    slot_.begun_ns.store(os::now_ns(), std::memory_order_release);
-    std::uint64_t before = slot_.progress.load(std::memory_order_relaxed);
-    if ((before & kExpired) != 0 || !slot_.progress.compare_exchange_strong(before, next)) {
-      throw Condemned{};
+    const std::uint64_t next = progress_of(issue_, item + 1);
+    if (slot_.timeout_ns != 0) {
+      slot_.begun_ns.store(os::now_ns(), std::memory_order_release);
+      std::uint64_t before = progress_of(issue_, item);
+      if (item != slot_.first) {
+        if (!slot_.progress.compare_exchange_strong(before, next)) throw Condemned{};
+        return;
+      }
     }
+    slot_.progress.store(next, std::memory_order_release);
   }
   void fail(const Tray::Mark& before, const std::exception_ptr& error) {
     tray_.cut_back(before);
@@ -99,6 +106,7 @@ class RunningChunk final : public detail::Chunk {
   }
 
   TaskSlot& slot_;
+  const std::uint32_t issue_;
   Tray tray_;
 };
 
@@ -137,7 +145,7 @@ class Worker {
         now = os::now_ns();
       }
       place_.at.store(claim.number + 1, std::memory_order_relaxed);
-      if (!run(*claim.slot)) break;
+      if (!run(claim)) break;
       place_.at.store(0, std::memory_order_relaxed);
       const std::int64_t end = os::now_ns();
       add(place_.tasks, claim.slot->count - claim.slot->first);
@@ -165,9 +173,9 @@ class Worker {
   }
 
   // False: this process has been told to end.
-  bool run(TaskSlot& slot) {
+  bool run(const Claim& claim) {
     try {
-      run_items(slot);
+      run_items(claim);
       return true;
     } catch (const Condemned&) {
       return false;
@@ -175,41 +183,42 @@ class Worker {
       throw;
     } catch (...) {
       // What is to be called cannot be made here; or there is no memory to say what went wrong.
-      if (slot.progress.load() != progress_of(slot.first)) throw;
-      return fail_all(slot, std::current_exception());
+      if (counts_for(claim.slot->progress.load(), claim.issue)) throw;
+      return fail_all(claim, std::current_exception());
     }
   }
-  static bool fail_all(TaskSlot& slot, const std::exception_ptr& error) {
+  static bool fail_all(const Claim& claim, const std::exception_ptr& error) {
     try {
       detail::Decoder nothing({});
-      RunningChunk(slot, nothing, {}, 0).fail_from(slot.first, error);
+      RunningChunk(claim, nothing, {}, 0).fail_from(claim.slot->first, error);
       return true;
     } catch (const Condemned&) {
       return false;
     }
   }
 
-  void run_items(TaskSlot& slot) {
+  void run_items(const Claim& claim) {
+    const TaskSlot& slot = *claim.slot;
     const std::uint64_t code_name = slot.code.load(std::memory_order_relaxed);
     const detail::TaskCode& code = codes_.find(code_name);
     const std::uint64_t parcel_name = slot.arguments.load(std::memory_order_relaxed);
     std::size_t& expected = expected_results_[code_name];
     if (parcel_name == 0) {
       detail::Decoder items(std::span(slot.inline_arguments).first(slot.argument_bytes));
-      return run_items(slot, items, code, expected);
+      return run_items(claim, items, code, expected);
     }
     auto* parcel = memory::block_of<memory::Parcel>(parcel_name);
     const std::vector<memory::Handle> handles = queues::handles_of(*parcel);
     connection::Unparked unparked(handles);
     detail::Decoder items(parcel->payload().first(slot.argument_bytes), handles,
                           unparked.descriptors());
-    run_items(slot, items, code, expected);
+    run_items(claim, items, code, expected);
   }
-  static void run_items(TaskSlot& slot, detail::Decoder& items, const detail::TaskCode& code,
+  static void run_items(const Claim& claim, detail::Decoder& items, const detail::TaskCode& code,
                         std::size_t& expected) {
     // A chunk of another size has other results; nobody knows how large before.
-    const bool alike = slot.count > 1 && expected < kMostExpected;
-    RunningChunk chunk(slot, items, code, alike ? expected : 0);
+    const bool alike = claim.slot->count > 1 && expected < kMostExpected;
+    RunningChunk chunk(claim, items, code, alike ? expected : 0);
     code.entry(chunk);
     expected = chunk.result_bytes();
   }

@@ -2,6 +2,7 @@
 // How tasks, workers and pools are stopped.
 #include <cstdlib>
 #include <fstream>
+#include <multiprocessing/futures.hpp>
 
 #include "fresh_program.hpp"
 #include "pool_test.hpp"
@@ -176,21 +177,27 @@ bool lives(pid_t pid) {
          text[after_name + 2] != 'X';
 }
 
-TEST_F(PoolStopTest, NoWorkerOutlivesAKilledParentByMoreThanASecond) {
+class PoolOrphanTest : public PoolStartTest {};
+INSTANTIATE_TEST_SUITE_P(All, PoolOrphanTest, testing::Values("fork", "spawn", "forkserver"),
+                         start_method_name);
+
+void tell_pid_and_wait(const Queue<pid_t>& to, int /*item*/) {
+  to.put(::getpid());
+  wait_for_ever();
+}
+
+TEST_P(PoolOrphanTest, NoWorkerOutlivesAKilledParentByMoreThanASecond) {
   const Queue<pid_t> pids;
   Child parent([&] {
-    const Pool pool(2);
-    const auto result = pool.map_async(partial(
-                                           [](const Queue<pid_t>& to, int) {
-                                             to.put(::getpid());
-                                             wait_for_ever();
-                                           },
-                                           pids),
-                                       numbers(1, 2), {.chunksize = 1});
+    const Pool pool = ctx.Pool(1);
+    const auto result = pool.apply_async(tell_pid_and_wait, pids, 0);
+    // Whose workers are no daemons.
+    const ProcessPoolExecutor executor({.max_workers = 1, .mp_context = GetParam()});
+    const auto future = executor.submit(tell_pid_and_wait, pids, 0);
     result.wait();
   });
-  const pid_t first = pids.get(20s);
-  const pid_t second = pids.get(20s);
+  const pid_t first = pids.get(60s);
+  const pid_t second = pids.get(60s);
 
   parent.kill();
 
