@@ -39,7 +39,7 @@ enum class ObjectKind : std::uint16_t {
   kProcess,
   kTicket,  ///< a reference to an object in a manager's server
   kBoard,   ///< where the ends of tickets are noted for the server
-  kPool,  ///< a pool's board: tasks, workers and what passes between them
+  kPool,    ///< a pool's board: tasks, workers and what passes between them
   kCount
 };
 

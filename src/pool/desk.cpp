@@ -43,6 +43,8 @@ Desk::Desk(Board& board) : board_(board), in_slot_(board.slots) {
   for (std::uint32_t i = board.slots; i > 0; --i) free_.push_back(i - 1);
 }
 
+void Desk::wake_workers() noexcept { wake_for_tasks(board_); }
+
 bool Desk::results_wait() const noexcept { return result_waits(board_, taken_); }
 
 bool Desk::hand_out_now(Task& task, std::span<const std::byte> bytes) {

@@ -92,7 +92,7 @@ class Desk {
   [[nodiscard]] bool has_room() const noexcept { return has_room_.load(); }
   [[nodiscard]] bool results_wait() const noexcept;
   /// Wakes workers for what was handed out.
-  void wake_workers() noexcept { board_.idle.notify_one(); }
+  void wake_workers() noexcept;
 
  private:
   static constexpr std::uint64_t kWaiting = UINT64_MAX;  // Job::place of what waits for a slot

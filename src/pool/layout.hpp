@@ -93,8 +93,8 @@ struct alignas(64) WorkerPlace {
   std::atomic<std::uint32_t> leaving;  ///< it ends because it was told to, or has done its share
   std::atomic<std::uint64_t> error;    ///< name of a parcel: what its initializer threw
   std::atomic<std::uint32_t> at;       ///< slot under way, counted from 1; 0: idle
-  std::uint32_t reserved;
-  std::atomic<std::uint64_t> tasks;  ///< items done
+  std::atomic<std::uint32_t> looking;  ///< it is awake, and takes what comes
+  std::atomic<std::uint64_t> tasks;    ///< items done
   std::atomic<std::int64_t> busy_ns;
   std::atomic<std::int64_t> since_ns;  ///< when it was ready
   std::uint64_t reserved_words[2];

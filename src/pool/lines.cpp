@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "pool/lines.hpp"
 
+#include <algorithm>
+
 namespace multiprocessing::pool {
 namespace {
 
@@ -42,6 +44,18 @@ void hand_out(Board& board, std::uint32_t slot) noexcept {
                                                      std::memory_order_release);
   // seq_cst: the barrier that a notification of the gate needs.
   board.tasks.tail.store(issue + 1, std::memory_order_seq_cst);
+}
+
+void wake_for_tasks(Board& board) noexcept {
+  // Of more workers than that it is quicker to wake one in vain.
+  constexpr std::uint32_t kMostAsked = 16;
+  if (board.idle.sleepers() == 0) return;
+  std::uint32_t looking = 0;
+  for (std::uint32_t i = 0; i < std::min(board.workers, kMostAsked); ++i) {
+    looking += board.worker(i).looking.load(std::memory_order_seq_cst);
+  }
+  const std::uint32_t waiting = board.tasks.tail.load() - board.tasks.head.load();
+  if (looking < waiting) board.idle.notify_one();
 }
 
 Claim claim_task(Board& board, Ticket ticket) noexcept {

@@ -28,6 +28,9 @@ void empty_ring(std::atomic<std::uint64_t>* ring, std::uint32_t entries) noexcep
 /// Hands a free slot out whose fields are written. REQUIRES: room, and one caller at a time.
 void hand_out(Board& board, std::uint32_t slot) noexcept;
 
+/// Wakes a worker, if more tasks wait than workers that are awake look for one.
+void wake_for_tasks(Board& board) noexcept;
+
 /// Whether there may be a task for who asks.
 [[nodiscard]] inline bool task_waits(Board& board) noexcept {
   return board.tasks.head.load(std::memory_order_acquire) !=

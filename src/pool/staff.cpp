@@ -52,6 +52,7 @@ void clear(WorkerPlace& place) noexcept {
   place.ready.store(0);
   place.leaving.store(0);
   place.at.store(0);
+  place.looking.store(0);
   place.tasks.store(0);
   place.busy_ns.store(0);
   place.since_ns.store(0);

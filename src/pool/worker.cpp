@@ -168,7 +168,14 @@ class Worker {
     const auto available = [this]() noexcept -> std::uint32_t {
       return task_waits(board_) || board_.stop.load(std::memory_order_relaxed) != 0;
     };
-    board_.idle.wait(patience_, available, os::Deadline::never());
+    // seq_cst: pairs with hand_out() and wake_for_tasks(). Either the parent sees that nobody looks
+    // any more, or this worker sees the task.
+    place_.looking.store(1, std::memory_order_seq_cst);
+    const bool found = patience_.look(available);
+    place_.looking.store(0, std::memory_order_seq_cst);
+    if (!found) {
+      board_.idle.wait([&]() noexcept { return available() != 0; }, os::Deadline::never());
+    }
     return task_waits(board_) || board_.stop.load() == 0;
   }
 

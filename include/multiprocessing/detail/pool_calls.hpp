@@ -68,7 +68,7 @@ template <class First, class Second, class... Rest>
 inline constexpr bool kOptionsLast<First, Second, Rest...> = kOptionsLast<Second, Rest...>;
 
 template <class F, class Item, Style style> consteval void check_call() {
-  static_assert(TaskResult<F, Item, style>::kCallable,
+  static_assert(kCallable<F, Item, style>,
                 "multiprocessing: the task cannot be called with these arguments: they arrive as "
                 "rvalues of their decayed types, string literals as std::string; starmap takes "
                 "tuples of the arguments.");

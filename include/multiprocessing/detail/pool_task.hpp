@@ -82,19 +82,19 @@ struct TaskCode {
 /// How an item becomes the arguments of a call.
 enum class Style { kWhole, kSpread };  // f(item), or f of the elements of the tuple
 
-template <class F, class Item, Style style> struct TaskResult;
-template <class F, class Item> struct TaskResult<F, Item, Style::kWhole> {
-  static constexpr bool kCallable = std::is_invocable_v<F&, Item>;
-  using type = std::invoke_result_t<F&, Item>;
-};
-template <class F, class... Parts> struct TaskResult<F, std::tuple<Parts...>, Style::kSpread> {
-  static constexpr bool kCallable = std::is_invocable_v<F&, Parts...>;
-  using type = std::invoke_result_t<F&, Parts...>;
-};
-template <class F, class A, class B> struct TaskResult<F, std::pair<A, B>, Style::kSpread> {
-  static constexpr bool kCallable = std::is_invocable_v<F&, A, B>;
-  using type = std::invoke_result_t<F&, A, B>;
-};
+template <class F, class Item, Style style>
+inline constexpr bool kCallable = std::is_invocable_v<F&, Item>;
+template <class F, class... Parts>
+inline constexpr bool kCallable<F, std::tuple<Parts...>, Style::kSpread> =
+    std::is_invocable_v<F&, Parts...>;
+template <class F, class A, class B>
+inline constexpr bool kCallable<F, std::pair<A, B>, Style::kSpread> = std::is_invocable_v<F&, A, B>;
+
+template <class F, class Item, Style style> struct TaskResult : std::invoke_result<F&, Item> {};
+template <class F, class... Parts>
+struct TaskResult<F, std::tuple<Parts...>, Style::kSpread> : std::invoke_result<F&, Parts...> {};
+template <class F, class A, class B>
+struct TaskResult<F, std::pair<A, B>, Style::kSpread> : std::invoke_result<F&, A, B> {};
 
 template <class T> struct ReturnedType { using type = message_type_t<T>; };
 template <> struct ReturnedType<void> { using type = void; };
