@@ -13,7 +13,7 @@ namespace multiprocessing::memory {
 namespace {
 
 constexpr std::size_t kNone = SIZE_MAX;
-constexpr std::size_t kCacheChunks = 64;  // freed memory that is kept warm instead of given back
+constexpr std::size_t kCacheChunks = 256;  // freed memory that is kept warm instead of given back
 
 std::uint64_t part_of(Serial serial) { return chunk_value(Role::kPart, serial); }
 
