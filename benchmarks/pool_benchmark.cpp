@@ -5,7 +5,6 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <cstring>
 #include <multiprocessing/multiprocessing.hpp>
 #include <numeric>
 #include <string>
@@ -104,34 +103,31 @@ void compare_work(const mp::Pool& pool, int rounds) {
   table.add_case("map", {{"Pool of 2", run}}, rounds);
 }
 
-void compare_large_results(const mp::Pool& pool, int rounds) {
+void compare_large_results(int rounds) {
   bench::Table table("Results of 100 MiB", "GiB a second", bench::Better::kHigher);
   constexpr std::size_t kCount = std::size_t{100} << 17;  // doubles
+  const mp::Pool pool(1);
   const auto gib_a_second = [](std::int64_t ns) {
     return static_cast<double>(kCount * 8) / (1 << 30) / (static_cast<double>(ns) * 1e-9);
   };
-  const auto prepare = [] { mp::worker_state<std::vector<double>>().assign(kCount, 1.5); };
-  pool.apply(prepare);
-  pool.apply(prepare);
+  const auto ours = [&] {
+    // What the task returns is made before the time is taken.
+    pool.apply([] { mp::worker_state<std::vector<double>>().assign(kCount, 1.5); });
+    const std::int64_t begin = bench::now_ns();
+    const auto result =
+        pool.apply([] { return std::move(mp::worker_state<std::vector<double>>()); });
+    return gib_a_second(bench::now_ns() - begin);
+  };
+  const auto copy = [&] {
+    const std::vector<double> from(kCount, 1.5);
+    const std::int64_t begin = bench::now_ns();
+    const std::vector<double> to(from);
+    return gib_a_second(bench::now_ns() - begin);
+  };
   table.add_case(
       "apply",
-      {{"Pool",
-        [&] {
-          const std::int64_t begin = bench::now_ns();
-          const auto result = pool.apply([] {
-            auto& data = mp::worker_state<std::vector<double>>();
-            if (data.empty()) data.assign(kCount, 1.5);
-            return data;
-          });
-          return gib_a_second(bench::now_ns() - begin);
-        }},
-       {"memcpy to fresh memory",
-        [&] {
-          const std::vector<double> from(kCount, 1.5);
-          const std::int64_t begin = bench::now_ns();
-          const std::vector<double> to(from);
-          return gib_a_second(bench::now_ns() - begin);
-        }},
+      {{"Pool", ours},
+       {"memcpy to fresh memory", copy},
        {"CPython Pool", [] { return bench::from_python("cpython.py", "pool 5 large"); }}},
       rounds);
 }
@@ -187,6 +183,6 @@ int main(int argc, char** argv) {
   const mp::Pool pool(2);
   compare_trivial_tasks(pool, count, rounds);
   compare_work(pool, rounds);
-  compare_large_results(pool, rounds);
+  compare_large_results(rounds);
   time_deaths(kills);
 }

@@ -146,20 +146,28 @@ void Staff::note_end(std::uint32_t i, int exitcode, const Listener& listener) {
   listener.died(death);
   if (error != nullptr) return listener.broken(error);
   if (was_ready) {
-    failed_starts_ = 0;
+    worker.failed_starts = 0;
   } else if (!dismissed_.load()) {
     note_failed_start(i, fmt::format("ended with exit code {} before it was ready", exitcode),
                       listener);
   }
 }
 
-// A worker that cannot even begin is tried again ever more slowly, and not for ever.
+bool Staff::any_ready() noexcept {
+  for (std::uint32_t i = 0; i < plan_.workers; ++i) {
+    if (workers_[i].process && board_.worker(i).ready.load() != 0) return true;
+  }
+  return false;
+}
+
+// A worker that cannot even begin is tried again ever more slowly, and where no other one can
+// either, not for ever.
 void Staff::note_failed_start(std::uint32_t place, const std::string& why,
                               const Listener& listener) {
-  const unsigned failed = ++failed_starts_;
+  const unsigned failed = ++workers_[place].failed_starts;
   workers_[place].start_at =
-      os::now_ns() + std::min(kFirstBackOffNs << std::min(failed, 10U), kLongestBackOffNs);
-  if (failed < kMostFailedStarts) return;
+      os::now_ns() + std::min(kFirstBackOffNs << std::min(failed - 1, 10U), kLongestBackOffNs);
+  if (failed < kMostFailedStarts || any_ready()) return;
   listener.broken(std::make_exception_ptr(BrokenProcessPool(fmt::format(
       "this pool cannot go on: {} workers in a row did not start, of which the last one {}; look "
       "at what its initializer does",

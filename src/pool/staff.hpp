@@ -63,14 +63,16 @@ class Staff {
     pid_t pid = 0;
     Ticket ticket = 0;
     unsigned starts = 0;
-    std::int64_t start_at = 0;  // when there is no process: when to start one
-    std::int64_t kill_at = 0;   // it was told to end: when to kill it; 0: it was not
+    unsigned failed_starts = 0;  // in a row
+    std::int64_t start_at = 0;   // when there is no process: when to start one
+    std::int64_t kill_at = 0;    // it was told to end: when to kill it; 0: it was not
   };
 
   void start(std::uint32_t place);
   void start_due(const Listener& listener);
   bool look_at_ends(const Listener& listener);
   void note_end(std::uint32_t place, int exitcode, const Listener& listener);
+  [[nodiscard]] bool any_ready() noexcept;
   void note_failed_start(std::uint32_t place, const std::string& why, const Listener& listener);
   void enforce();
   std::int64_t check_timeout(Worker& worker, WorkerPlace& place);
@@ -85,7 +87,6 @@ class Staff {
   mutable std::mutex mutex_;
   std::vector<Worker> workers_;  // guarded by mutex_
   Ticket last_ticket_ = 0;
-  unsigned failed_starts_ = 0;  // in a row
   std::int64_t next_look_ = 0;  // of what enforce() found: when something is due
   std::atomic<std::int64_t> least_timeout_{INT64_MAX};
   std::atomic<bool> dismissed_{false};

@@ -180,7 +180,7 @@ TEST_F(LostWorkerTest, AMapGoesOnThroughKillsAtRandom) {
   std::mt19937 random(std::random_device{}());
   const int kills = long_form() ? 2000 : 60;
   std::atomic<bool> enough{false};
-  std::thread killer([&] {
+  std::jthread killer([&] {
     for (int i = 0; i < kills; ++i) {
       std::this_thread::sleep_for(std::chrono::microseconds(random() % 4000));
       const std::vector<pid_t> pids = pids_of(pool);
