@@ -70,7 +70,7 @@ class Pool : public detail::PoolCalls<Pool> {
   /// Of each worker what it is doing. Also after the end.
   [[nodiscard]] std::vector<WorkerStats> stats() const { return handle_->stats(); }
 
-  friend bool operator==(const Pool&, const Pool&) = default;
+  friend bool operator==(const Pool& a, const Pool& b) noexcept { return a.handle_ == b.handle_; }
 
  private:
   friend class detail::PoolCalls<Pool>;
@@ -126,7 +126,9 @@ class ThreadPool : public detail::PoolCalls<ThreadPool> {
   void join() const { handle_->join(); }
   [[nodiscard]] std::vector<WorkerStats> stats() const { return handle_->stats(); }
 
-  friend bool operator==(const ThreadPool&, const ThreadPool&) = default;
+  friend bool operator==(const ThreadPool& a, const ThreadPool& b) noexcept {
+    return a.handle_ == b.handle_;
+  }
 
  private:
   friend class detail::PoolCalls<ThreadPool>;

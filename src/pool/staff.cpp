@@ -29,6 +29,7 @@ constexpr std::int64_t kGraceNs = 1'000 * kMs;  // between SIGTERM and SIGKILL
 constexpr std::int64_t kLongestBackOffNs = 1'000 * kMs;
 constexpr std::int64_t kFirstBackOffNs = 10 * kMs;
 constexpr unsigned kMostFailedStarts = 8;
+constexpr unsigned kMostKilledStarts = 30;  // by others, who may stop doing so
 constexpr std::int64_t kNever = INT64_MAX;
 
 // Python's, where the word Process gives way.
@@ -149,7 +150,7 @@ void Staff::note_end(std::uint32_t i, int exitcode, const Listener& listener) {
     worker.failed_starts = 0;
   } else if (!dismissed_.load()) {
     note_failed_start(i, fmt::format("ended with exit code {} before it was ready", exitcode),
-                      listener);
+                      exitcode == -SIGKILL ? kMostKilledStarts : kMostFailedStarts, listener);
   }
 }
 
@@ -162,12 +163,12 @@ bool Staff::any_ready() noexcept {
 
 // A worker that cannot even begin is tried again ever more slowly, and where no other one can
 // either, not for ever.
-void Staff::note_failed_start(std::uint32_t place, const std::string& why,
+void Staff::note_failed_start(std::uint32_t place, const std::string& why, unsigned most,
                               const Listener& listener) {
   const unsigned failed = ++workers_[place].failed_starts;
   workers_[place].start_at =
       os::now_ns() + std::min(kFirstBackOffNs << std::min(failed - 1, 10U), kLongestBackOffNs);
-  if (failed < kMostFailedStarts || any_ready()) return;
+  if (failed < most || any_ready()) return;
   listener.broken(std::make_exception_ptr(BrokenProcessPool(fmt::format(
       "this pool cannot go on: {} workers in a row did not start, of which the last one {}; look "
       "at what its initializer does",
@@ -180,7 +181,8 @@ void Staff::start_due(const Listener& listener) {
     try {
       start(i);
     } catch (const std::exception& error) {
-      note_failed_start(i, fmt::format("could not be started: {}", error.what()), listener);
+      note_failed_start(i, fmt::format("could not be started: {}", error.what()), kMostFailedStarts,
+                        listener);
     }
     if (dismissed_.load()) return;
   }

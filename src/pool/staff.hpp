@@ -73,7 +73,8 @@ class Staff {
   bool look_at_ends(const Listener& listener);
   void note_end(std::uint32_t place, int exitcode, const Listener& listener);
   [[nodiscard]] bool any_ready() noexcept;
-  void note_failed_start(std::uint32_t place, const std::string& why, const Listener& listener);
+  void note_failed_start(std::uint32_t place, const std::string& why, unsigned most,
+                         const Listener& listener);
   void enforce();
   std::int64_t check_timeout(Worker& worker, WorkerPlace& place);
   void sleep();

@@ -181,10 +181,10 @@ TEST_F(LostWorkerTest, AMapGoesOnThroughKillsAtRandom) {
   const int kills = long_form() ? 2000 : 60;
   std::atomic<bool> enough{false};
   std::jthread killer([&] {
-    for (int i = 0; i < kills; ++i) {
-      std::this_thread::sleep_for(std::chrono::microseconds(random() % 4000));
+    for (int done = 0; done < kills;) {
+      std::this_thread::sleep_for(std::chrono::microseconds(random() % 10'000));
       const std::vector<pid_t> pids = pids_of(pool);
-      if (!pids.empty()) ::kill(pids[random() % pids.size()], SIGKILL);
+      if (!pids.empty() && ::kill(pids[random() % pids.size()], SIGKILL) == 0) ++done;
     }
     enough = true;
   });

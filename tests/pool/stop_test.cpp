@@ -204,6 +204,24 @@ TEST_P(PoolOrphanTest, NoWorkerOutlivesAKilledParentByMoreThanASecond) {
   EXPECT_TRUE(eventually([&] { return !lives(first) && !lives(second); }, 1500ms));
 }
 
+TEST_F(PoolStopTest, CtrlCEndsTheProgramAndItsWorkersOnce) {
+  const Queue<pid_t> pids;
+  Child program([&] {
+    ::setpgid(0, 0);
+    const Pool pool(2);
+    const auto result =
+        pool.map_async(partial(tell_pid_and_wait, pids), numbers(1, 2), {.chunksize = 1});
+    result.wait();
+  });
+  const pid_t first = pids.get(60s);
+  const pid_t second = pids.get(60s);
+
+  ::kill(-program.pid(), SIGINT);
+
+  EXPECT_EQ(program.wait(), -SIGINT);
+  EXPECT_TRUE(eventually([&] { return !lives(first) && !lives(second); }, 1500ms));
+}
+
 TEST_F(PoolStopTest, CtrlCIsLeftToTheParent) {
   const Pool pool(2);
   const auto result = pool.apply_async([] {
