@@ -6,7 +6,6 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
-#include <algorithm>
 #include <array>
 #include <multiprocessing/errors.hpp>
 #include <optional>
@@ -40,9 +39,9 @@ std::string_view text_of(BytesView bytes) noexcept {
 }
 
 const Digest* find_digest(std::string_view name) noexcept {
-  const auto found = std::find_if(kDigests.begin(), kDigests.end(),
-                                  [&](const Digest& digest) { return digest.name == name; });
-  return found == kDigests.end() ? nullptr : &*found;
+  for (const Digest& digest : kDigests)
+    if (digest.name == name) return &digest;
+  return nullptr;
 }
 
 // The digest in braces in front of a message; null if there is none that is known.
