@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,41 +14,15 @@
 #include <fstream>
 #include <functional>
 #include <multiprocessing/process.hpp>
-#include <new>
 #include <string>
 
 #include "child.hpp"
 #include "fresh_program.hpp"
 #include "long_form.hpp"
+#include "shared_word.hpp"
 #include "watchdog.hpp"
 
 namespace multiprocessing::test {
-
-/// A word that a test and its children share.
-class SharedWord {
- public:
-  SharedWord()
-      : word_(::new (::mmap(nullptr, sizeof(Word), PROT_READ | PROT_WRITE,
-                            MAP_SHARED | MAP_ANONYMOUS, -1, 0)) Word(0)) {}
-  SharedWord(const SharedWord&) = delete;
-  SharedWord& operator=(const SharedWord&) = delete;
-  ~SharedWord() { ::munmap(word_, sizeof(Word)); }
-
-  operator int() const { return word_->load(); }
-  SharedWord& operator=(int value) {
-    word_->store(value);
-    return *this;
-  }
-  int operator++() { return ++*word_; }
-  /// Waits until another process or thread has stored that value.
-  void await(int value) const {
-    ASSERT_TRUE(eventually([&] { return word_->load() == value; }, std::chrono::seconds(20)));
-  }
-
- private:
-  using Word = std::atomic<int>;
-  Word* word_;
-};
 
 struct Captured {
   int code;
