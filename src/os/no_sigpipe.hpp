@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // Writing to a pipe that nobody reads, without its signal.
 #pragma once
-#include <signal.h>
+#include <csignal>
 
 #include <cerrno>
 #include <ctime>
