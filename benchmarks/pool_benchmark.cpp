@@ -128,7 +128,7 @@ void compare_large_results(int rounds) {
       "apply",
       {{"Pool", ours},
        {"memcpy to fresh memory", copy},
-       {"CPython Pool", [] { return bench::from_python("cpython.py", "pool 5 large"); }}},
+       {"CPython Pool", [] { return bench::from_python("cpython.py", "pool 1 large"); }}},
       rounds);
 }
 
