@@ -38,6 +38,7 @@ int end_by(End how) {
     case End::kQuickExit:
       ::_exit(5);
     case End::kSegv:
+      std::signal(SIGSEGV, SIG_DFL);  // a sanitizer makes it an exit
       ::raise(SIGSEGV);
       break;
     case End::kKill:
