@@ -172,12 +172,14 @@ std::shared_ptr<Client> ServerCore::enter(const Hello& hello, std::string name, 
   } else {
     client = std::make_shared<Client>();
   }
-  client->id = hello.client;
-  client->pid = static_cast<pid_t>(hello.pid);
-  client->serial = in_tree ? hello.serial : memory::kNobody;
-  client->name = std::move(name);
-  client->in_tree = in_tree;
-  ++client->sessions;
+  // Its other sessions read this without a lock.
+  if (client->sessions++ == 0) {
+    client->id = hello.client;
+    client->pid = static_cast<pid_t>(hello.pid);
+    client->serial = in_tree ? hello.serial : memory::kNobody;
+    client->name = std::move(name);
+    client->in_tree = in_tree;
+  }
   return client;
 }
 
