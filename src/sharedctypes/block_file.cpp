@@ -77,12 +77,21 @@ os::Fd make_nameless(const FilePlan& plan, std::string_view name) {
   return fd;
 }
 
+std::string path_of(const os::Fd& fd) { return fmt::format("/proc/self/fd/{}", fd.get()); }
+
 // 0, or the errno.
 int give_name(const os::Fd& fd, const std::string& name) noexcept {
-  const std::string link = fmt::format("/proc/self/fd/{}", fd.get());
   const int result =
-      ::linkat(AT_FDCWD, link.c_str(), AT_FDCWD, path_of(name).c_str(), AT_SYMLINK_FOLLOW);
+      ::linkat(AT_FDCWD, path_of(fd).c_str(), AT_FDCWD, path_of(name).c_str(), AT_SYMLINK_FOLLOW);
   return result == 0 ? 0 : errno;
+}
+
+// By a descriptor of its own: a mapping holds the lock of the one it was made by, and forked
+// children and whoever reads the memory of a dead process would hold it with the mapping.
+std::byte* map_unlocked(const os::Fd& fd, std::size_t size, std::string_view name) {
+  const os::Fd own(::open(path_of(fd).c_str(), O_RDWR | O_CLOEXEC));
+  if (!own) fail(errno, name, "the block cannot be opened");
+  return map(own, size, name);
 }
 
 struct CloseFolder {
@@ -94,14 +103,24 @@ bool is_marked(const struct stat& status) noexcept {
          status.st_uid == ::geteuid();
 }
 
+// One removes a file at a time, for the name may be a new block's once it is gone. Who comes second
+// waits, so that a stale name is gone for it too when it goes on. Ends with the descriptor.
+void await_turn_to_remove(const os::Fd& fd) noexcept {
+  struct flock whole {};
+  whole.l_type = F_WRLCK;
+  while (::fcntl(fd.get(), F_OFD_SETLKW, &whole) != 0 && errno == EINTR) {
+  }
+}
+
 bool remove_if_stale(int folder, const char* name) noexcept {
   struct stat status {};
   if (::fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) != 0 || !is_marked(status))
     return false;
-  const os::Fd fd(::openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  const os::Fd fd(::openat(folder, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
   if (!fd || ::fstat(fd.get(), &status) != 0 || !is_marked(status)) return false;
-  if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) return false;
-  // While the lock is held nobody else takes it for stale, and the number is not given away.
+  if (::flock(fd.get(), LOCK_SH | LOCK_NB) != 0) return false;
+  await_turn_to_remove(fd);
+  // The inode's number is not given away while the descriptor is open.
   return unlink_file(name, status.st_ino);
 }
 
@@ -127,7 +146,7 @@ MappedFile create_file(const FilePlan& plan) {
     file.name = made_up_name();
   }
   try {
-    file.base = map(fd, file.size, file.name);
+    file.base = map_unlocked(fd, file.size, file.name);
     keep_guard(file.inode, std::move(fd));
   } catch (...) {
     if (file.base != nullptr) ::munmap(file.base, file.size);

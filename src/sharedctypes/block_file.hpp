@@ -6,7 +6,8 @@
 // kernel drops the lock with the maker, however that dies: what is marked and not locked is stale.
 // A pid, which may be given away again, plays no part.
 //
-// Fork: the lock belongs to the maker alone; a forked child lets its copy go at once.
+// Fork: the lock belongs to the maker alone; a forked child lets its copy go at once, and the
+// mapping that it inherits does not hold it.
 #pragma once
 #include <sys/types.h>
 

@@ -130,13 +130,41 @@ TEST(BlockNamesTest, CleanupStaleLeavesThoseOfTheLiving) {
   EXPECT_FALSE(exists("mp_names_h"));
 }
 
+TEST(BlockNamesTest, TheMemoryOfADeadMakerDoesNotKeepItAlive) {
+  Child maker([] {
+    const SharedMemory mapped(mp::create, 100, "mp_names_o");
+    if (::fork() == 0) return ::sleep(30);
+    make("mp_names_q");
+    return static_cast<unsigned>(::pause());
+  });
+  ASSERT_TRUE(eventually([] { return exists("mp_names_q"); }));
+  maker.kill();
+
+  EXPECT_TRUE(eventually([] {
+    SharedMemory::cleanup_stale();
+    return !exists("mp_names_o");
+  }));
+}
+
+TEST(BlockNamesTest, AStaleNameIsGoneAfterCleanupStaleAlsoIfAnotherCleansAtTheSameTime) {
+  const Child other([] {
+    for (;;) SharedMemory::cleanup_stale();
+  });
+  for (int i = 0; i < 200; ++i) {
+    ASSERT_EQ(mp::test::in_child([] { make_and_die("mp_names_p"); }), -SIGKILL);
+    SharedMemory::cleanup_stale();
+    ASSERT_FALSE(exists("mp_names_p")) << "round " << i;
+  }
+}
+
 TEST(BlockNamesTest, TheChildrenOfAMakerDoNotKeepItAlive) {
   Child maker([] {
     make("mp_names_i");
-    if (::fork() == 0) ::alarm(30);
-    return ::pause();
+    if (::fork() == 0) return ::sleep(30);
+    make("mp_names_q");
+    return static_cast<unsigned>(::pause());
   });
-  ASSERT_TRUE(eventually([] { return exists("mp_names_i"); }));
+  ASSERT_TRUE(eventually([] { return exists("mp_names_q"); }));
   maker.kill();
 
   EXPECT_TRUE(eventually([] {
