@@ -292,8 +292,8 @@ void Core::call_back(std::shared_ptr<Job> job) {
     to_call_.push_back(std::move(job));
   }
   call_result_thread();
-  // The result thread may be the one that collects.
-  board_.results.notify_all();
+  // The result thread may be the one that collects, and about to sleep: it looks at events_ last.
+  notify();
 }
 
 void Core::notify() noexcept {

@@ -172,6 +172,8 @@ bool Job::cancel() {
   cancelled_.store(true);
   fail(0, std::make_exception_ptr(CancelledError("the future was cancelled before it began")));
   note_ended(1);
+  // A thread that waits for it may be the one that collects.
+  host_->notify();
   return true;
 }
 

@@ -87,6 +87,38 @@ TEST_F(ExecutorTest, ACancelledFutureCallsItsCallbacks) {
   go.set();
 }
 
+// The result thread may be on its way to sleep each time.
+TEST_F(ExecutorTest, OfManyCancelledFuturesEachCallsItsCallbacks) {
+  const ProcessPoolExecutor executor(1);
+  const auto first = executor.submit(wait_and_return, go, 0);
+  for (int i = 1; i <= 2000; ++i) {
+    const auto future = executor.submit(wait_and_return, go, i);
+    const auto called = std::make_shared<std::atomic<bool>>(false);
+    future.add_done_callback([called](const Future<int>& f) { *called = f.cancelled(); });
+    ASSERT_TRUE(future.cancel());
+    ASSERT_TRUE(eventually([&] { return called->load(); })) << "future " << i;
+  }
+  go.set();
+}
+
+TEST_F(ExecutorTest, WhoWaitsForAFutureIsToldWhenAnotherThreadCancelsIt) {
+  const ProcessPoolExecutor executor(1);
+  const auto first = executor.submit(wait_and_return, go, 0);
+  for (int i = 1; i <= 200; ++i) {
+    const auto future = executor.submit(wait_and_return, go, i);
+    std::atomic<bool> waits{false};
+    std::thread waiter([&] {
+      waits = true;
+      EXPECT_THROW(future.result(10s), CancelledError) << "future " << i;
+    });
+    ASSERT_TRUE(eventually([&] { return waits.load(); }));
+    if (i % 2 == 0) std::this_thread::sleep_for(1ms);  // It waits already, or is about to.
+    EXPECT_TRUE(future.cancel());
+    waiter.join();
+  }
+  go.set();
+}
+
 TEST_F(ExecutorTest, MapGivesResultsInOrderAndErrorsAtTheirPlace) {
   const ProcessPoolExecutor executor(2);
   std::vector<int> results;
