@@ -42,17 +42,7 @@ template <class R> class Future {
 
   /// Waits for the result; may be called again. THROWS: TimeoutError when the time is over,
   /// CancelledError, and what the call threw. A result that cannot be copied is given once.
-  R result(Timeout timeout = forever) const {
-    if (!job().wait(timeout)) detail::fail_not_in_time(timeout);
-    job().rethrow();
-    if constexpr (std::is_void_v<R>) {
-      return;
-    } else if constexpr (std::is_copy_constructible_v<R>) {
-      return job_->value();
-    } else {
-      return std::move(job_->value());
-    }
-  }
+  R result(Timeout timeout = forever) const { return detail::result_of(job(), timeout); }
 
   /// Waits for the end: what the call threw, null if it returned. THROWS: TimeoutError,
   /// CancelledError.

@@ -21,6 +21,19 @@ namespace detail {
 void call_with(const std::function<void(const std::exception&)>& on_error,
                const std::exception_ptr& error);
 template <class Pool> class PoolCalls;
+
+/// What the job has given, when it is done. THROWS: TimeoutError, and its error.
+template <class R> R result_of(ResultJob<R>& job, Timeout timeout) {
+  if (!job.wait(timeout)) fail_not_in_time(timeout);
+  job.rethrow();
+  if constexpr (std::is_void_v<R>) {
+    return;
+  } else if constexpr (std::is_copy_constructible_v<R>) {
+    return job.value();
+  } else {
+    return std::move(job.value());
+  }
+}
 }  // namespace detail
 
 /// What a task will have returned. A handle: copies are of the same call, which goes on when they
@@ -31,17 +44,7 @@ template <class R> class AsyncResult {
  public:
   /// Waits for the result; may be called again. THROWS: TimeoutError when the time is over, and
   /// what the task threw. A result that cannot be copied is given once.
-  R get(Timeout timeout = forever) const {
-    if (!job_->wait(timeout)) detail::fail_not_in_time(timeout);
-    job_->rethrow();
-    if constexpr (std::is_void_v<R>) {
-      return;
-    } else if constexpr (std::is_copy_constructible_v<R>) {
-      return job_->value();
-    } else {
-      return std::move(job_->value());
-    }
-  }
+  R get(Timeout timeout = forever) const { return detail::result_of(*job_, timeout); }
 
   /// Waits for the end; says whether it has come.
   bool wait(Timeout timeout = forever) const { return job_->wait(timeout); }
