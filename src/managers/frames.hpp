@@ -8,7 +8,7 @@
 // welcome := Welcome name:string                    the answer
 // request := RequestHeader value* offsets
 // reply   := ReplyHeader result offsets
-// result  := what encode<T> wrote | error (remote_error.hpp) | object
+// result  := what encode<T> wrote | error (process/error_codec.hpp) | object
 // object  := ident:u64 ticket:handle type_id:string
 // offsets := align8 u64[handles]     shared objects, between processes that share an arena
 //

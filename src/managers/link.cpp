@@ -17,13 +17,13 @@
 #include "connection/handshake.hpp"
 #include "connection/resolve.hpp"
 #include "managers/python_pickle.hpp"
-#include "managers/remote_error.hpp"
 #include "managers/tree_id.hpp"
 #include "memory/identity.hpp"
 #include "os/clock.hpp"
 #include "os/random.hpp"
 #include "os/stream_socket.hpp"
 #include "os/system_error.hpp"
+#include "process/error_codec.hpp"
 
 namespace multiprocessing::managers {
 namespace {
@@ -219,7 +219,7 @@ void ServerLink::ask(Op op, Ident ident) {
       give_back(std::move(channel));
       detail::Decoder copy(text);
       static_cast<void>(copy.take<ReplyHeader>());
-      throw_error(copy);
+      std::rethrow_exception(process::decode_error(copy));
     }
     return give_back(std::move(channel));
   }

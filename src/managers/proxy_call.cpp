@@ -11,10 +11,10 @@
 #include "managers/link.hpp"
 #include "managers/proxy_core.hpp"
 #include "managers/python_pickle.hpp"
-#include "managers/remote_error.hpp"
 #include "memory/identity.hpp"
 #include "memory/object.hpp"
 #include "os/fork_mutex.hpp"
+#include "process/error_codec.hpp"
 
 namespace multiprocessing::managers {
 
@@ -165,7 +165,7 @@ void ProxyCall::send_and_receive() {
 
 void ProxyCall::throw_reply(Decoder& decoder) {
   try {
-    managers::throw_error(decoder);
+    std::rethrow_exception(process::decode_error(decoder));
   } catch (const AttributeError& error) {
     // The server knows the name's hash alone.
     const std::string text = error.what();

@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "managers/remote_error.hpp"
+#include "managers/python_error.hpp"
 
 namespace multiprocessing::managers {
 

@@ -14,13 +14,13 @@
 
 #include "connection/handshake.hpp"
 #include "managers/proxy_core.hpp"
-#include "managers/remote_error.hpp"
 #include "managers/server_core.hpp"
 #include "managers/tree_id.hpp"
 #include "memory/arena.hpp"
 #include "memory/object.hpp"
 #include "os/log.hpp"
 #include "os/thread.hpp"
+#include "process/error_codec.hpp"
 
 namespace multiprocessing::managers {
 
@@ -154,7 +154,7 @@ void Session::serve_request(Bytes payload) {
   } catch (...) {
     out.clear();
     out.put(ReplyHeader{ReplyKind::kError});
-    encode_error(out, std::current_exception());
+    process::encode_error(out, std::current_exception());
   }
   send(out, call);
   if (request.op == Op::kShutdown) server_->stop();
@@ -167,7 +167,7 @@ void Session::send(detail::Encoder& out, const ServerCall& call) {
     if (call.undo_) call.undo_();
     out.clear();
     out.put(ReplyHeader{ReplyKind::kError});
-    encode_error(
+    process::encode_error(
         out,
         std::make_exception_ptr(ValueError(fmt::format(
             "the result has {} bytes, and the manager's max_message_bytes is {}", size, limit))));
@@ -176,9 +176,10 @@ void Session::send(detail::Encoder& out, const ServerCall& call) {
     if (!in_tree()) {
       out.clear();
       out.put(ReplyHeader{ReplyKind::kError});
-      encode_error(out, std::make_exception_ptr(TypeError(
-                            "the result contains a shared object (a Lock, a Queue…), which "
-                            "reaches only processes of the server's own program")));
+      process::encode_error(
+          out, std::make_exception_ptr(
+                   TypeError("the result contains a shared object (a Lock, a Queue…), which "
+                             "reaches only processes of the server's own program")));
     } else {
       out.put_at(offsetof(ReplyHeader, handles), static_cast<std::uint32_t>(out.handles().size()));
       out.align(8);

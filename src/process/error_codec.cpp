@@ -11,6 +11,7 @@
 #include <multiprocessing/errors.hpp>
 #include <multiprocessing/process.hpp>
 #include <string>
+#include <string_view>
 #include <typeinfo>
 
 #include "process/tree.hpp"
@@ -23,38 +24,40 @@ using detail::encode;
 
 enum class Kind : std::uint8_t { kRemote, kOwnerDied, kWorkerLost, kPlain };
 
-// An error that is its text and nothing else.
+// An error that is its text and nothing else. The name travels: a manager's client may be of
+// another build.
 struct PlainError {
+  std::string_view name;
   const std::type_info* type;
   std::exception_ptr (*make)(const std::string& text);
 };
 
-template <class E> constexpr PlainError plain() {
-  return {&typeid(E), [](const std::string& text) { return std::make_exception_ptr(E(text)); }};
+template <class E> constexpr PlainError plain(std::string_view name) {
+  return {name, &typeid(E),
+          [](const std::string& text) { return std::make_exception_ptr(E(text)); }};
 }
 
-// The position is what travels. All processes of a program are of one build.
-const std::array kPlainErrors{plain<Error>(),
-                              plain<ProcessError>(),
-                              plain<AuthenticationError>(),
-                              plain<TimeoutError>(),
-                              plain<Empty>(),
-                              plain<Full>(),
-                              plain<EOFError>(),
-                              plain<BrokenPipeError>(),
-                              plain<ValueError>(),
-                              plain<TypeError>(),
-                              plain<KeyError>(),
-                              plain<IndexError>(),
-                              plain<AttributeError>(),
-                              plain<AssertionError>(),
-                              plain<RuntimeError>(),
-                              plain<MemoryError>(),
-                              plain<NotImplementedError>(),
-                              plain<BrokenBarrierError>(),
-                              plain<BrokenProcessPool>(),
-                              plain<InvalidStateError>(),
-                              plain<CancelledError>()};
+const std::array kPlainErrors{plain<Error>("Error"),
+                              plain<ProcessError>("ProcessError"),
+                              plain<AuthenticationError>("AuthenticationError"),
+                              plain<TimeoutError>("TimeoutError"),
+                              plain<Empty>("Empty"),
+                              plain<Full>("Full"),
+                              plain<EOFError>("EOFError"),
+                              plain<BrokenPipeError>("BrokenPipeError"),
+                              plain<ValueError>("ValueError"),
+                              plain<TypeError>("TypeError"),
+                              plain<KeyError>("KeyError"),
+                              plain<IndexError>("IndexError"),
+                              plain<AttributeError>("AttributeError"),
+                              plain<AssertionError>("AssertionError"),
+                              plain<RuntimeError>("RuntimeError"),
+                              plain<MemoryError>("MemoryError"),
+                              plain<NotImplementedError>("NotImplementedError"),
+                              plain<BrokenBarrierError>("BrokenBarrierError"),
+                              plain<BrokenProcessPool>("BrokenProcessPool"),
+                              plain<InvalidStateError>("InvalidStateError"),
+                              plain<CancelledError>("CancelledError")};
 
 std::string text_of(const std::exception& error) {
   const char* text = error.what();
@@ -70,13 +73,12 @@ void encode_remote(detail::Encoder& encoder, const std::string& type, const std:
 }
 
 void encode_standard(detail::Encoder& encoder, const std::exception& error) {
-  for (std::size_t i = 0; i < kPlainErrors.size(); ++i) {
-    if (typeid(error) != *kPlainErrors[i].type) continue;
-    encoder.put(Kind::kPlain);
-    encoder.put(static_cast<std::uint8_t>(i));
-    return encode(encoder, text_of(error));
-  }
-  encode_remote(encoder, detail::readable_name(typeid(error)), text_of(error));
+  const std::string_view name = name_of_error(error);
+  if (name.empty())
+    return encode_remote(encoder, detail::readable_name(typeid(error)), text_of(error));
+  encoder.put(Kind::kPlain);
+  encode(encoder, std::string(name));
+  encode(encoder, text_of(error));
 }
 
 void encode_caught(detail::Encoder& encoder, const RemoteError& error) {
@@ -108,6 +110,18 @@ std::string type_of_current_exception() {
 }
 
 }  // namespace
+
+std::exception_ptr make_error(std::string_view name, const std::string& text) {
+  for (const PlainError& each : kPlainErrors)
+    if (each.name == name) return each.make(text);
+  return nullptr;
+}
+
+std::string_view name_of_error(const std::exception& error) noexcept {
+  for (const PlainError& each : kPlainErrors)
+    if (*each.type == typeid(error)) return each.name;
+  return {};
+}
 
 void encode_error(detail::Encoder& encoder, const std::exception_ptr& error) {
   try {
@@ -158,9 +172,9 @@ std::exception_ptr decode_error(detail::Decoder& decoder) {
       return std::make_exception_ptr(WorkerLost(pid, exitcode, std::move(task)));
     }
     case Kind::kPlain: {
-      const auto number = decoder.take<std::uint8_t>();
-      if (number >= kPlainErrors.size()) break;
-      return kPlainErrors[number].make(decode<std::string>(decoder));
+      const auto name = decode<std::string>(decoder);
+      if (auto error = make_error(name, decode<std::string>(decoder))) return error;
+      break;
     }
   }
   throw ValueError("cannot decode an error of another process: its kind is unknown");
