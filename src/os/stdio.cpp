@@ -11,6 +11,8 @@
 #include <iostream>
 #include <typeinfo>
 
+#include "os/thread.hpp"
+
 // glibc's list of open streams: fflush(nullptr) walks it too, but waits for each stream's lock,
 // and thus for ever where another thread is blocked in a read.
 extern "C" {
@@ -46,30 +48,56 @@ __attribute__((no_sanitize("thread"))) bool seems_pending(const FILE* file) noex
   return wide || file->_IO_write_ptr > file->_IO_write_base;
 }
 
-__attribute__((no_sanitize("thread"))) void flush_stdio() noexcept {
+template <class F> __attribute__((no_sanitize("thread"))) void for_each_pending(const F& f) {
   for (FILE* file = _IO_list_all; file != nullptr; file = file->_chain) {
     if (!seems_pending(file) || ::ftrylockfile(file) != 0) continue;
-    if (::__fpending(file) != 0) ::fflush_unlocked(file);
+    if (::__fpending(file) != 0) f(file);
     ::funlockfile(file);
   }
 }
 
+void flush_stdio() noexcept {
+  for_each_pending([](FILE* file) { ::fflush_unlocked(file); });
+}
+
+// What is written and not yet handed on, of a buffer that nobody guards.
+template <class Char> void drop_one(std::basic_ostream<Char>& stream) noexcept {
+  struct Reach : std::basic_streambuf<Char> {
+    static void drop(std::basic_streambuf<Char>& buffer) noexcept {
+      if ((buffer.*&Reach::pptr)() == (buffer.*&Reach::pbase)()) return;
+      (buffer.*&Reach::setp)((buffer.*&Reach::pbase)(), (buffer.*&Reach::epptr)());
+    }
+  };
+  if (is_a<__gnu_cxx::stdio_filebuf<Char>>(stream.rdbuf())) Reach::drop(*stream.rdbuf());
+}
+
 }  // namespace
 
-void flush_standard_streams(bool alone) noexcept {
-  flush_one(std::cout);
-  flush_one(std::cerr);
-  flush_one(std::clog);
-  flush_one(std::wcout);
-  flush_one(std::wcerr);
-  flush_one(std::wclog);
-  if (alone) {
+void flush_standard_streams() noexcept {
+  const bool own = !in_library_thread();
+  if (own) {
+    flush_one(std::cout);
+    flush_one(std::cerr);
+    flush_one(std::clog);
+    flush_one(std::wcout);
+    flush_one(std::wcerr);
+    flush_one(std::wclog);
+  }
+  if (own && program_threads() == 1) {
     flush_stdio();
     return;
   }
   _IO_list_lock();
   flush_stdio();
   _IO_list_unlock();
+}
+
+void drop_inherited_output() noexcept {
+  for_each_pending([](FILE* file) { ::__fpurge(file); });
+  drop_one(std::cout);
+  drop_one(std::clog);
+  drop_one(std::wcout);
+  drop_one(std::wclog);
 }
 
 void fill_standard_streams() noexcept {
@@ -82,14 +110,9 @@ void fill_standard_streams() noexcept {
 
 void detach_stdin() noexcept {
   const char path[] = "/dev/null";  // on the stack
-  const int null = ::open(path, O_RDONLY | O_CLOEXEC);
-  if (null < 0) return;
-  if (null == STDIN_FILENO) {
-    ::fcntl(null, F_SETFD, 0);
-  } else {
-    ::dup2(null, STDIN_FILENO);
-    ::close(null);
-  }
+  // The lowest number that is free; no other thread can take it.
+  ::close(STDIN_FILENO);
+  if (::open(path, O_RDONLY) < 0) return;
   if (stdin != nullptr && stdin->_IO_read_ptr != stdin->_IO_read_end) ::__fpurge(stdin);
   // Without sync_with_stdio std::cin has a buffer of its own; one that the program put there
   // instead is not standard input.

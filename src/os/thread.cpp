@@ -19,6 +19,10 @@ namespace {
 // How many, and of which process: a forked child has none of them. generation:32 count:32
 std::atomic<std::uint64_t> library_threads{0};
 
+// The fork generation, counted from one, that this thread is a library thread of: one that forks is
+// the program's in the child. 0: of none.
+thread_local std::uint32_t library_thread_of = 0;
+
 std::int32_t count_in(std::uint64_t word) noexcept {
   return word >> 32 == fork_generation() ? static_cast<std::int32_t>(word) : 0;
 }
@@ -39,6 +43,7 @@ void* run_thread(void* start_pointer) {
     ~Ended() { count(-1); }
   };
   const Ended ended;
+  library_thread_of = fork_generation() + 1;
   ::prctl(PR_SET_NAME, start.name);
   start.body(start.argument);
   return nullptr;
@@ -73,7 +78,15 @@ int program_threads() noexcept {
   return all > own ? all - own : 1;
 }
 
-ProgramCode::ProgramCode() noexcept { count(-1); }
-ProgramCode::~ProgramCode() { count(1); }
+bool in_library_thread() noexcept { return library_thread_of == fork_generation() + 1; }
+
+ProgramCode::ProgramCode() noexcept {
+  library_thread_of = 0;
+  count(-1);
+}
+ProgramCode::~ProgramCode() {
+  count(1);
+  library_thread_of = fork_generation() + 1;
+}
 
 }  // namespace multiprocessing::os

@@ -19,6 +19,9 @@ void start_library_thread(ThreadStart& start);
 /// was just joined may still be counted for a moment.
 [[nodiscard]] int program_threads() noexcept;
 
+/// Whether the calling thread is one of the library's own, and runs no code of the program's.
+[[nodiscard]] bool in_library_thread() noexcept;
+
 /// While one lives, the library thread that made it runs code of the program's and counts as one
 /// of its threads.
 class ProgramCode {

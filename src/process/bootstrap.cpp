@@ -76,7 +76,7 @@ void leave(int exitcode) noexcept {
   // word that this process is dead has to be enough.
   const bool alone = os::program_threads() == 1;
   const bool clean = alone && !memory::children_depend_on_references();
-  os::flush_standard_streams(alone);
+  os::flush_standard_streams();
   if (own_record != nullptr && own_generation == generation()) {
     own_record->write_report(exitcode, clean);
   }

@@ -6,7 +6,6 @@
 #include <typeinfo>
 
 #include "os/stdio.hpp"
-#include "os/thread.hpp"
 #include "process/start_method.hpp"
 #include "process/tree.hpp"
 
@@ -61,7 +60,7 @@ void encode_description(detail::Encoder& encoder, const Process& process, const 
   if (is_subclass) Access::encode_subclass(process, encoder);
   encode(encoder, target != nullptr);
   if (target != nullptr) target->encode(encoder);
-  os::flush_standard_streams(os::program_threads() == 1);
+  os::flush_standard_streams();
 }
 
 Description::Description(detail::Decoder& decoder, memory::Serial parent_serial)

@@ -66,7 +66,7 @@ class ForkLauncher final : public Launcher {
     RecordHandle record = take_record(RecordPlace::kInherited);
     std::shared_ptr<Core> parent = image_for_children();
     const memory::Serial parent_serial = parent->parent.serial;
-    os::flush_standard_streams(os::program_threads() == 1);
+    os::flush_standard_streams();
     pid_t pid = -1;
     int error = 0;
     {
@@ -86,6 +86,7 @@ class ForkLauncher final : public Launcher {
       }
     }
     if (pid == 0) {
+      os::drop_inherited_output();
       os::detach_stdin();
       run_child(process, *core);
     }

@@ -12,7 +12,6 @@
 #include <typeinfo>
 
 #include "os/stdio.hpp"
-#include "os/thread.hpp"
 
 namespace multiprocessing::process {
 namespace {
@@ -48,7 +47,7 @@ void report_exception(const std::string& name, const std::string& where) noexcep
   } catch (...) {
     line = "an exception in this process cannot be described: out of memory\n";
   }
-  os::flush_standard_streams(os::program_threads() == 1);
+  os::flush_standard_streams();
   const char* at = line.data();
   for (std::size_t left = line.size(); left > 0;) {
     const ssize_t written = ::write(STDERR_FILENO, at, left);

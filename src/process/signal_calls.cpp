@@ -129,7 +129,7 @@ void finish_call() noexcept {
 [[noreturn]] void end_process(int exitcode) {
   if (is_child()) leave(exitcode);
   run_exit_procedure();
-  os::flush_standard_streams(false);
+  os::flush_standard_streams();
   std::quick_exit(exitcode);
 }
 

@@ -149,8 +149,11 @@ void remove_names_at_end() noexcept {
   // A process that has no arena has made no block.
   if (memory::identity_state::self_word.load() == nullptr) return;
   without_throwing([] {
+    const memory::Control& control = memory::mapping().control();
+    // Most programs name no block.
+    if (control.block_names.load() == 0 && control.block_names_intent.load() == 0) return;
     const Serial self = memory::self();
-    const Serial first = memory::mapping().control().first.load();
+    const Serial first = control.first.load();
     if (first != self && !memory::dead(first)) return;
     Entries().unlink_where(
         [&](const Entry& entry) { return entry.creator == self || memory::dead(entry.creator); });

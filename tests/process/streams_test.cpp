@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
+#include <atomic>
 #include <cstdio>
 #include <fstream>
 #include <iostream>
+#include <multiprocessing/pool.hpp>
 #include <sstream>
 #include <thread>
+#include <vector>
 
 #include "process_test.hpp"
 
@@ -83,6 +86,60 @@ TEST_F(ProcessStreamsByFork, FilesOfStdioAreFlushedToo) {
   text << std::ifstream(name).rdbuf();
   EXPECT_EQ(text.str(), "parent child end");
   ::unlink(name.c_str());
+}
+
+TEST_F(ProcessStreams, WhatAnotherThreadPrintsMeanwhileIsPrintedOnce) {
+  const auto [code, output] = capture([] {
+    std::atomic<bool> enough{false};
+    std::thread printer([&] {
+      for (int line = 0; !enough; ++line) std::printf("%d\n", line);
+    });
+    for (int i = 0; i < 50; ++i) {
+      mp::Process p([] {});
+      p.start();
+      p.join();
+    }
+    enough = true;
+    printer.join();
+    std::fflush(stdout);
+    return 0;
+  });
+
+  std::istringstream lines(output);
+  int expected = 0;
+  for (int line = 0; lines >> line; ++expected) ASSERT_EQ(line, expected);
+  EXPECT_GT(expected, 0);
+}
+
+TEST_F(ProcessStreams, WhatAnotherThreadPrintsToAnUnsyncedCoutIsPrintedOnce) {
+  const auto [code, output] = capture([] {
+    std::ios::sync_with_stdio(false);
+    const mp::Pool pool(mp::PoolOptions{.processes = 1, .maxtasksperchild = 1});
+    // Each item needs a new worker, which the pool starts while this thread prints.
+    const auto result = pool.map_async([](int x) { return x; }, std::vector<int>(50), 1);
+    for (int line = 0; !result.ready(); ++line) std::cout << line << '\n';
+    result.wait();
+    std::cout << std::flush;
+    return 0;
+  });
+
+  std::istringstream lines(output);
+  int expected = 0;
+  for (int line = 0; lines >> line; ++expected) ASSERT_EQ(line, expected);
+  EXPECT_GT(expected, 0);
+}
+
+TEST_F(ProcessStreams, WhatWorkersPrintToAnUnsyncedCoutIsPrinted) {
+  const auto [code, output] = capture([] {
+    std::ios::sync_with_stdio(false);
+    const mp::Pool pool(mp::PoolOptions{.processes = 1, .maxtasksperchild = 1});
+    for (int i = 0; i < 3; ++i) pool.apply([](int x) { std::cout << x << '\n'; }, i);
+    pool.close();
+    pool.join();
+    return 0;
+  });
+
+  EXPECT_EQ(output, "0\n1\n2\n");
 }
 
 TEST_F(ProcessStreams, AThreadBlockedInAReadDoesNotBlockTheStart) {
