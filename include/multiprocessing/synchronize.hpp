@@ -66,9 +66,10 @@ template <class Derived> class Lockable {
   }
   void unlock() { self().release(); }
 
- private:
-  friend Derived;
+ protected:
   Lockable() = default;
+
+ private:
   Derived& self() noexcept { return static_cast<Derived&>(*this); }
 };
 }  // namespace detail
@@ -241,7 +242,8 @@ class Condition : public detail::Lockable<Condition> {
   /// Releases the lock, all levels of it, sleeps until it is notified or the time is over, and
   /// takes the lock back, however long that takes. Says whether it was notified.
   /// THROWS: AssertionError without the lock; OwnerDiedError when the lock's holder died
-  /// meanwhile: then the lock is not held.
+  /// meanwhile: then the lock is not held, and the releases of guards that the error passes do
+  /// nothing.
   bool wait(Timeout timeout = forever);
 
   /// Waits until `predicate` holds; it is asked under the lock, before the first wait too. Says

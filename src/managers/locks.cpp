@@ -46,6 +46,10 @@ std::string LockReferent::print() const {
   return fmt::format("<{} {} object>", levels_ != 0 ? "locked" : "unlocked", type_id());
 }
 
+LockReferent::Holder LockReferent::holder_of(const ServerCall& call) {
+  return {call.caller().client->id, call.caller().thread};
+}
+
 bool LockReferent::is_holder(const Caller& caller) const noexcept {
   return levels_ != 0 && holder_.client == caller.client &&
          (!recursive_ || holder_.thread == caller.thread);
@@ -84,11 +88,14 @@ void LockReferent::free() {
 void LockReferent::acquire(ServerCall& call) {
   const os::Deadline deadline = deadline_of_acquire(call);
   std::unique_lock lock(mutex_);
-  call.reply(take(lock, call, deadline, 1));
+  const bool taken = take(lock, call, deadline, 1);
+  if (taken) lost_.note_acquired(holder_of(call));
+  call.reply(taken);
 }
 
 void LockReferent::release(ServerCall& call) {
   const std::lock_guard guard(mutex_);
+  if (lost_.take_release(holder_of(call))) return;
   refuse_after_death();
   if (levels_ == 0) throw RuntimeError(fmt::format("release unlocked {}", type_id()));
   if (recursive_ && !is_holder(call.caller())) {
@@ -133,7 +140,12 @@ std::size_t LockReferent::release_all() {
 
 void LockReferent::acquire_all(std::unique_lock<std::mutex>& lock, ServerCall& call,
                                std::size_t levels) {
-  static_cast<void>(take(lock, call, os::Deadline::never(), levels));
+  try {
+    static_cast<void>(take(lock, call, os::Deadline::never(), levels));
+  } catch (const OwnerDiedError&) {
+    lost_.add(holder_of(call), static_cast<std::uint32_t>(levels));
+    throw;
+  }
 }
 
 std::span<const Method> ConditionReferent::methods() const {

@@ -16,6 +16,7 @@
 
 #include "managers/client.hpp"
 #include "os/clock.hpp"
+#include "sync/lost_holds.hpp"
 
 namespace multiprocessing::managers {
 
@@ -44,7 +45,8 @@ class LockReferent final : public Referent {
   void require_held(const Caller& caller) const;
   /// Gives up every level and says how many they were.  REQUIRES: the mutex is held.
   std::size_t release_all();
-  /// Takes it with so many levels; waits without a limit. THROWS: OwnerDiedError.
+  /// Takes it with so many levels; waits without a limit. THROWS: OwnerDiedError; then the next so
+  /// many releases of the caller are those of the lost levels.
   void acquire_all(std::unique_lock<std::mutex>& lock, ServerCall& call, std::size_t levels);
 
   void acquire(ServerCall& call);
@@ -59,12 +61,16 @@ class LockReferent final : public Referent {
   [[nodiscard]] bool is_holder(const Caller& caller) const noexcept;
   void refuse_after_death() const;
 
+  using Holder = std::pair<std::uint64_t, std::uint32_t>;  // a client's id, and the thread
+  [[nodiscard]] static Holder holder_of(const ServerCall& call);
+
   const bool recursive_;
   mutable std::mutex mutex_;
   std::condition_variable freed_;
   Caller holder_;                                      // guarded by mutex_; no client: nobody
   std::size_t levels_ = 0;                             // guarded
   std::optional<std::pair<pid_t, std::string>> died_;  // guarded; who died with it
+  sync::LostHolds<Holder> lost_;                       // guarded
 };
 
 class ConditionReferent final : public Referent {

@@ -16,6 +16,8 @@ thread_local const LockState* repairing = nullptr;
 
 }  // namespace
 
+constinit thread_local LostHolds<const LockState*> LockState::lost_here;
+
 bool LockState::acquire_recursive(Serial me, Timeout timeout) {
   if (!take_if_free(word_, me) && !acquire_slowly(me, timeout)) return false;
   holder_.store(thread_name(me), std::memory_order_relaxed);
@@ -105,7 +107,7 @@ void LockState::release_recursive(std::uint32_t levels) {
 
 std::uint32_t LockState::release_all() {
   if (!recursive_) {
-    release();
+    let_go();
     return 1;
   }
   const std::uint32_t levels = depth_.load(std::memory_order_relaxed);
@@ -114,7 +116,12 @@ std::uint32_t LockState::release_all() {
 }
 
 void LockState::acquire_all(std::uint32_t levels) {
-  acquire(forever);
+  try {
+    take(forever);
+  } catch (...) {
+    lost_here.add(this, levels);
+    throw;
+  }
   if (recursive_) depth_.store(levels, std::memory_order_relaxed);
 }
 

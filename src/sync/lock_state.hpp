@@ -13,6 +13,7 @@
 #include "memory/object.hpp"
 #include "sync/dead_process.hpp"
 #include "sync/lock_word.hpp"
+#include "sync/lost_holds.hpp"
 #include "sync/thread_name.hpp"
 
 namespace multiprocessing::sync {
@@ -26,18 +27,19 @@ class LockState : public memory::ObjectHeader {
 
   /// False: the time is over. THROWS: OwnerDiedError; then the lock is not held.
   bool acquire(Timeout timeout) {
-    const Serial me = memory::self();
-    if (!recursive_) return take_if_free(word_, me) || acquire_slowly(me, timeout);
-    return enter_again(me) || acquire_recursive(me, timeout);
+    if (!take(timeout)) return false;
+    if (!lost_here.none()) [[unlikely]]
+      lost_here.note_acquired(this);
+    return true;
   }
 
+  /// Nothing where this thread's hold was lost by acquire_all().
   /// THROWS: ValueError for a Lock that nobody holds, AssertionError for an RLock that another
   /// thread or nobody holds, OwnerDiedError for a Lock whose holder died.
   void release() {
-    std::uint32_t mine = memory::self();
-    // Fails where somebody sleeps, too.
-    if (!recursive_ && word_.compare_exchange_strong(mine, 0, std::memory_order_seq_cst)) return;
-    release_slowly();
+    if (!lost_here.none() && lost_here.take_release(this)) [[unlikely]]
+      return;
+    let_go();
   }
 
   /// By this process; an RLock: by this thread.
@@ -52,7 +54,8 @@ class LockState : public memory::ObjectHeader {
 
   /// Gives up every level and says how many they were.  REQUIRES: held_here().
   std::uint32_t release_all();
-  /// Takes back what release_all() gave up; waits without a limit. THROWS: OwnerDiedError.
+  /// Takes back what release_all() gave up; waits without a limit. THROWS: OwnerDiedError; then the
+  /// next so many releases of this thread are those of the lost levels.
   void acquire_all(std::uint32_t levels);
 
   /// Runs `repair` (may be null) if the holder died, with everybody else kept out, and frees the
@@ -60,6 +63,20 @@ class LockState : public memory::ObjectHeader {
   void make_consistent(void (*repair)(void*), void* context);
 
  private:
+  // What this thread lost.
+  static constinit thread_local LostHolds<const LockState*> lost_here;
+
+  bool take(Timeout timeout) {
+    const Serial me = memory::self();
+    if (!recursive_) return take_if_free(word_, me) || acquire_slowly(me, timeout);
+    return enter_again(me) || acquire_recursive(me, timeout);
+  }
+  void let_go() {
+    std::uint32_t mine = memory::self();
+    // Fails where somebody sleeps, too.
+    if (!recursive_ && word_.compare_exchange_strong(mine, 0, std::memory_order_seq_cst)) return;
+    release_slowly();
+  }
   bool enter_again(Serial me) noexcept {
     if (holder_.load(std::memory_order_relaxed) != thread_name(me)) return false;
     depth_.store(depth_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);

@@ -73,6 +73,19 @@ TEST_P(FaultTest, WhenTheServerIsKilledAllThatWaitsGetsEOFErrorAtOnce) {
   EXPECT_ANY_THROW(queue.put(1));
 }
 
+TEST_P(FaultTest, AGuardThatOutlivesTheServerEndsQuietly) {
+  LockProxy lock = manager_.Lock();
+  SemaphoreProxy semaphore = manager_.Semaphore(1);
+  const auto hold_both = [&] {
+    const std::scoped_lock guard(lock, semaphore);
+    ::kill(server_pid(), SIGKILL);
+    semaphore.acquire();
+  };
+
+  EXPECT_THROW(hold_both(), EOFError);
+  EXPECT_ANY_THROW(lock.release());
+}
+
 TEST_P(FaultTest, ShutdownDoesNotWaitForCallsThatWait) {
   const auto queue = manager_.Queue<int>();
   std::thread waiting([&] { EXPECT_THROW(static_cast<void>(queue.get()), EOFError); });

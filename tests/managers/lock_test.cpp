@@ -101,6 +101,41 @@ TEST_P(LockTest, ALockThatAThreadTookStaysTakenWhenTheThreadEnds) {
   lock.release();
 }
 
+template <class L> void take_notify_and_wait(L condition, EventProxy has_taken) {
+  condition.acquire();
+  condition.notify();
+  has_taken.set();
+  for (;;) ::pause();
+}
+
+TEST_P(LockTest, TheErrorOfALockThatAWaitLostLeavesTheScopesOfItsGuards) {
+  LockProxy lock = manager_.Lock();
+  ConditionProxy condition = manager_.Condition(lock);
+  const EventProxy taken = manager_.Event();
+  auto child = context_.Process(take_notify_and_wait<ConditionProxy>, condition, taken);
+  const auto lose = [&] {
+    const std::scoped_lock guard(lock);
+    child.start();
+    std::thread killer([&] {
+      taken.wait();
+      child.kill();
+    });
+    struct Join {
+      std::thread& thread;
+      ~Join() { thread.join(); }
+    } const join{killer};
+    condition.wait();
+  };
+
+  EXPECT_THROW(lose(), OwnerDiedError);
+
+  lock.make_consistent();
+  EXPECT_FALSE(lock.locked());
+  { const std::scoped_lock guard(lock); }
+  EXPECT_FALSE(lock.locked());
+  EXPECT_THROW(lock.release(), RuntimeError);
+}
+
 class SemaphoreTest : public ManagerTest {};
 UNDER_EVERY_START_METHOD(SemaphoreTest);
 

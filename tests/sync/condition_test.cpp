@@ -347,4 +347,63 @@ TEST_F(ConditionTest, AWaiterIsToldThatTheHolderOfTheLockDied) {
   notify(1);
 }
 
+// Who holds it while it is waited for dies.
+template <class C> void wait_and_lose(C& condition) {
+  const Child holder([&] {
+    condition.acquire();
+    condition.notify();
+    ::raise(SIGKILL);
+  });
+  condition.wait();
+}
+
+TEST_F(ConditionTest, TheErrorOfALostLockLeavesTheScopesOfItsGuards) {
+  const auto lose = [&] {
+    const std::scoped_lock outer(condition_);
+    const std::scoped_lock inner(condition_);
+    wait_and_lose(condition_);
+  };
+
+  EXPECT_THROW(lose(), mp::OwnerDiedError);
+
+  condition_.make_consistent();
+  EXPECT_FALSE(condition_.locked());
+  EXPECT_TRUE(condition_.acquire(0s));
+  condition_.release();
+  EXPECT_FALSE(condition_.locked());
+  EXPECT_THROW(condition_.release(), mp::AssertionError);
+}
+
+TEST_F(ConditionTest, ALostLockIsRepairedAndTakenAgainInTheScopeOfItsGuard) {
+  {
+    const std::scoped_lock guard(condition_);
+    EXPECT_THROW(wait_and_lose(condition_), mp::OwnerDiedError);
+    condition_.make_consistent();
+    {
+      const std::scoped_lock again(condition_);
+      EXPECT_TRUE(condition_.locked());
+    }
+    EXPECT_FALSE(condition_.locked());
+  }
+  EXPECT_EQ(in_child([&] { return condition_.acquire(0s); }), 0);
+}
+
+TEST_F(ConditionTest, TheGuardOfALostLockDoesNotReleaseAnothersHold) {
+  mp::Lock lock;
+  mp::Condition condition(lock);
+  std::optional<Child> other;
+  {
+    const std::scoped_lock guard(lock);
+    EXPECT_THROW(wait_and_lose(condition), mp::OwnerDiedError);
+    condition.make_consistent();
+    other.emplace([&] {
+      lock.acquire();
+      ++counts_.waiting;
+      ::pause();
+    });
+    ASSERT_TRUE(eventually([&] { return counts_.waiting == 1; }));
+  }
+  EXPECT_TRUE(lock.locked());
+}
+
 }  // namespace

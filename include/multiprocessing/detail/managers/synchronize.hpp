@@ -7,18 +7,20 @@
 //        notification goes to a living waiter.
 #pragma once
 #include <multiprocessing/detail/managers/container.hpp>
+#include <multiprocessing/errors.hpp>
 #include <multiprocessing/synchronize.hpp>
 #include <multiprocessing/timeout.hpp>
 
 #include <chrono>
 #include <concepts>
+#include <system_error>
 #include <utility>
 
 namespace multiprocessing {
 namespace detail {
 
-/// What the proxies of locks and semaphores have in common.
-class AcquirerProxy : public BaseProxy {
+/// What the proxies of locks and semaphores have in common. Python: `AcquirerProxy`.
+template <class Derived> class AcquirerProxy : public BaseProxy, public Lockable<Derived> {
  public:
   AcquirerProxy() = default;
   /// THROWS: RuntimeError if nobody holds it; an RLock's: if another thread does.
@@ -26,8 +28,21 @@ class AcquirerProxy : public BaseProxy {
   /// Whether anybody holds it.
   [[nodiscard]] bool locked() const { return run<bool>("locked"); }
 
+  /// As release(), for the end of a guard's scope: a server that is gone holds nothing, and the
+  /// next call tells of it.
+  void unlock() const {
+    try {
+      static_cast<const Derived&>(*this).release();
+    } catch (const EOFError&) {
+    } catch (const std::system_error&) {
+    }
+  }
+
  protected:
   using BaseProxy::BaseProxy;
+
+ private:
+  friend class Lockable<Derived>;
   bool acquire_for(Timeout timeout) const {
     return run<bool>("acquire", true, seconds_of(timeout));
   }
@@ -36,7 +51,7 @@ class AcquirerProxy : public BaseProxy {
 }  // namespace detail
 
 /// Python: `AcquirerProxy` of a Lock.
-class LockProxy : public detail::AcquirerProxy, public detail::Lockable<LockProxy> {
+class LockProxy : public detail::AcquirerProxy<LockProxy> {
  public:
   LockProxy() = default;
   /// After a holder's death: says that what the lock guards is in order, and frees it.
@@ -44,24 +59,22 @@ class LockProxy : public detail::AcquirerProxy, public detail::Lockable<LockProx
 
  private:
   friend class detail::ProxyAccess;
-  friend class detail::Lockable<LockProxy>;
   using AcquirerProxy::AcquirerProxy;
 };
 
 /// Belongs to a thread of a process. Python: `AcquirerProxy` of an RLock.
-class RLockProxy : public detail::AcquirerProxy, public detail::Lockable<RLockProxy> {
+class RLockProxy : public detail::AcquirerProxy<RLockProxy> {
  public:
   RLockProxy() = default;
   void make_consistent() const { run<void>("make_consistent"); }
 
  private:
   friend class detail::ProxyAccess;
-  friend class detail::Lockable<RLockProxy>;
   using AcquirerProxy::AcquirerProxy;
 };
 
 /// Python: `AcquirerProxy` of a Semaphore.
-class SemaphoreProxy : public detail::AcquirerProxy, public detail::Lockable<SemaphoreProxy> {
+class SemaphoreProxy : public detail::AcquirerProxy<SemaphoreProxy> {
  public:
   SemaphoreProxy() = default;
   /// Takes so many at once, or none.
@@ -74,7 +87,6 @@ class SemaphoreProxy : public detail::AcquirerProxy, public detail::Lockable<Sem
 
  protected:
   friend class detail::ProxyAccess;
-  friend class detail::Lockable<SemaphoreProxy>;
   using AcquirerProxy::AcquirerProxy;
 };
 
@@ -106,7 +118,7 @@ class EventProxy : public BaseProxy {
 };
 
 /// Python: `ConditionProxy`.
-class ConditionProxy : public detail::AcquirerProxy, public detail::Lockable<ConditionProxy> {
+class ConditionProxy : public detail::AcquirerProxy<ConditionProxy> {
  public:
   ConditionProxy() = default;
   /// False: the time was over before it was notified. THROWS: RuntimeError without the lock.
@@ -135,7 +147,6 @@ class ConditionProxy : public detail::AcquirerProxy, public detail::Lockable<Con
 
  private:
   friend class detail::ProxyAccess;
-  friend class detail::Lockable<ConditionProxy>;
   using AcquirerProxy::AcquirerProxy;
 };
 
