@@ -35,28 +35,29 @@ template <class Key> class LostHolds {
     return true;
   }
   void forget(const Key& key) noexcept {
-    const auto end = entries_.begin() + count_;
-    count_ = std::remove_if(entries_.begin(), end,
-                            [&](const Entry& entry) { return entry.key == key; }) -
-             entries_.begin();
+    Entry* const begin = entries_.data();
+    count_ = static_cast<std::size_t>(
+        std::remove_if(begin, begin + count_,
+                       [&](const Entry& entry) { return entry.key == key; }) -
+        begin);
   }
 
  private:
-  static constexpr std::ptrdiff_t kMost = 4;
+  static constexpr std::size_t kMost = 4;
   struct Entry {
     Key key{};
     std::uint32_t levels = 0;
     std::uint32_t acquired = 0;  // since, and not yet released
   };
   [[nodiscard]] Entry* find(const Key& key) noexcept {
-    const auto end = entries_.begin() + count_;
-    const auto found =
-        std::find_if(entries_.begin(), end, [&](const Entry& entry) { return entry.key == key; });
-    return found == end ? nullptr : &*found;
+    Entry* const end = entries_.data() + count_;
+    Entry* const found =
+        std::find_if(entries_.data(), end, [&](const Entry& entry) { return entry.key == key; });
+    return found == end ? nullptr : found;
   }
 
   std::array<Entry, kMost> entries_{};
-  std::ptrdiff_t count_ = 0;
+  std::size_t count_ = 0;
 };
 
 }  // namespace multiprocessing::sync
