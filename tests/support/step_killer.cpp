@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <random>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -19,7 +20,6 @@ namespace multiprocessing::test {
 namespace {
 
 constexpr std::size_t kLongestPath = 1'000'000;
-constexpr std::size_t kUsualKills = 200;
 
 // Forked children of one process have the same addresses, so a path that one took can be found
 // again by the next, much faster than by counting steps: each step is an exception in the CPU.
@@ -94,7 +94,7 @@ std::string describe(const Path& path, std::size_t i) {
 
 }  // namespace
 
-StepReport kill_at_every_step(const Operation& operation) {
+StepReport kill_at_every_step(const Operation& operation, int usual_kills) {
   operation.arrange();
   const Path path = follow(operation);
   operation.check();
@@ -104,8 +104,12 @@ StepReport kill_at_every_step(const Operation& operation) {
     return report;
   }
   const std::size_t stride =
-      long_form() ? 1 : std::max<std::size_t>(1, path.points.size() / kUsualKills);
-  for (std::size_t i = 0; i < path.points.size(); i += stride) {
+      long_form()
+          ? 1
+          : std::max<std::size_t>(1, path.points.size() / static_cast<std::size_t>(usual_kills));
+  // Another part of the path each time.
+  std::random_device random;
+  for (std::size_t i = random() % stride; i < path.points.size(); i += stride) {
     operation.arrange();
     {
       TracedProcess victim(operation.approach, operation.act);

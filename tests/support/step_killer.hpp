@@ -23,8 +23,9 @@ struct StepReport {
 };
 
 /// Follows `act` once, step by step, then kills one victim at each instruction on that path: at
-/// every one in the long form, else at some 200 spread over it. Stops at the first failed check
-/// and says where. A string instruction with a repeat prefix counts as one.
-StepReport kill_at_every_step(const Operation& operation);
+/// every one in the long form, else at some `usual_kills` spread over it, others each time. Stops
+/// at the first failed check and says where. A string instruction with a repeat prefix counts as
+/// one.
+StepReport kill_at_every_step(const Operation& operation, int usual_kills = 200);
 
 }  // namespace multiprocessing::test
