@@ -23,10 +23,13 @@ void free_named(std::atomic<std::uint64_t>& name) noexcept {
 }
 
 void free_codes(Board& board) noexcept {
+  // Also where the parent, or who freed them before, was killed between two steps.
+  if (board.code_in_hand.load() != board.codes.load()) free_named(board.code_in_hand);
   while (const std::uint64_t name = board.codes.load()) {
+    board.code_in_hand.store(name);
     // Out of the row before it is freed: who takes over from a dead process finds live ones.
     board.codes.store(memory::block_of<memory::Parcel>(name)->place[0]);
-    queues::reclaim(name);
+    free_named(board.code_in_hand);
   }
 }
 

@@ -21,8 +21,10 @@ std::uint64_t publish_code(Board& board, const detail::TaskCode& code) {
   std::memcpy(parcel->payload().data(), encoder.bytes().data(), encoder.size());
   const std::uint64_t name = memory::name_of(parcel);
   parcel->place[0] = board.codes.load();
-  board.codes.store(name);
+  // It is in the row only when it belongs to the board: who follows the row finds no dead end.
+  board.code_in_hand.store(name);
   memory::publish(parcel);
+  board.codes.store(name);
   return name;
 }
 

@@ -117,7 +117,9 @@ struct Board : memory::ObjectHeader {
   std::atomic<std::uint32_t> stop;  ///< workers leave when they find nothing to do
   std::uint32_t reserved_stop;
   std::atomic<std::uint64_t> codes;  ///< name of the newest code block, each names the one before
-  std::uint64_t reserved_words[4];
+  /// Name of the code block that was last put in the row, or is on its way in or out.
+  std::atomic<std::uint64_t> code_in_hand;
+  std::uint64_t reserved_words[3];
   alignas(64) sync::Gate idle;     ///< where workers wait for tasks
   alignas(64) sync::Gate results;  ///< where the parent waits for results
   Line tasks;

@@ -13,13 +13,9 @@
 #include <new>
 #include <system_error>
 
-#include "memory/parcel.hpp"
-#include "memory/reference_word.hpp"
 #include "os/clock.hpp"
 #include "os/poll.hpp"
-#include "process/error_codec.hpp"
 #include "process/tree.hpp"
-#include "queues/reclaim.hpp"
 
 namespace multiprocessing::pool {
 namespace {
@@ -37,16 +33,6 @@ std::string worker_name(const std::string& process_name) {
   constexpr std::string_view kProcess = "Process";
   return "PoolWorker" +
          process_name.substr(process_name.starts_with(kProcess) ? kProcess.size() : 0);
-}
-
-std::exception_ptr error_of(WorkerPlace& place) {
-  const std::uint64_t name = place.error.load(std::memory_order_acquire);
-  if (name == 0) return nullptr;
-  detail::Decoder decoder(memory::block_of<memory::Parcel>(name)->payload());
-  std::exception_ptr error = process::decode_error(decoder);
-  place.error.store(0);
-  queues::reclaim(name);
-  return error;
 }
 
 void clear(WorkerPlace& place) noexcept {
@@ -137,7 +123,7 @@ void Staff::note_end(std::uint32_t i, int exitcode, const Listener& listener) {
   WorkerPlace& place = board_.worker(i);
   const Death death{worker.ticket, worker.pid, exitcode};
   const bool was_ready = place.ready.load(std::memory_order_acquire) != 0;
-  const std::exception_ptr error = error_of(place);
+  const std::exception_ptr error = take_error(place);
   {
     const std::lock_guard guard(mutex_);
     worker.process.reset();

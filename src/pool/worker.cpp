@@ -4,6 +4,7 @@
 #include <cxxabi.h>
 #include <unistd.h>
 
+#include <cstring>
 #include <exception>
 #include <multiprocessing/detail/message.hpp>
 #include <multiprocessing/detail/pool_task.hpp>
@@ -22,6 +23,7 @@
 #include "process/tree.hpp"
 #include "process/watch.hpp"
 #include "queues/consumer.hpp"
+#include "queues/reclaim.hpp"
 
 namespace multiprocessing::pool {
 namespace {
@@ -123,7 +125,7 @@ class Worker {
     } catch (const abi::__forced_unwind&) {
       throw;
     } catch (...) {
-      report(std::current_exception());
+      report_error(place_, std::current_exception());
       multiprocessing::exit(1);
     }
     place_.since_ns.store(os::now_ns());
@@ -230,15 +232,6 @@ class Worker {
     expected = chunk.result_bytes();
   }
 
-  void report(const std::exception_ptr& error) {
-    detail::Encoder encoder;
-    process::encode_error(encoder, error);
-    memory::Parcel* parcel = memory::make_parcel(encoder.size(), 0, {});
-    std::memcpy(parcel->payload().data(), encoder.bytes().data(), encoder.size());
-    place_.error.store(memory::name_of(parcel), std::memory_order_release);
-    memory::publish(parcel);
-  }
-
   static constexpr std::size_t kMostExpected = std::size_t{1} << 20;
 
   Board& board_;
@@ -251,6 +244,37 @@ class Worker {
 
 }  // namespace
 
+void work_at(const WorkerBody& body) {
+  Worker worker(body);
+  worker.initialize(body.initializer.get());
+  worker.work();
+}
+
+void report_error(WorkerPlace& place, const std::exception_ptr& error) {
+  detail::Encoder encoder;
+  process::encode_error(encoder, error);
+  memory::Parcel* parcel = memory::make_parcel(encoder.size(), 0, {});
+  std::memcpy(parcel->payload().data(), encoder.bytes().data(), encoder.size());
+  place.error.store(memory::name_of(parcel), std::memory_order_release);
+  memory::publish(parcel);
+}
+
+std::exception_ptr take_error(WorkerPlace& place) {
+  const std::uint64_t name = place.error.load(std::memory_order_acquire);
+  if (name == 0) return nullptr;
+  std::exception_ptr error;
+  auto* parcel = memory::block_of<memory::Parcel>(name);
+  // One that was killed before it handed the parcel over has said nothing: the parcel is swept, and
+  // its memory may be another's already.
+  if (memory::owner(parcel) == memory::kShared && memory::names_live_block(name)) {
+    detail::Decoder decoder(parcel->payload());
+    error = process::decode_error(decoder);
+    queues::reclaim(name);
+  }
+  place.error.store(0);
+  return error;
+}
+
 void WorkerBody::operator()() {
   settle_signals(signals);
   const auto self = process::current();
@@ -262,9 +286,7 @@ void WorkerBody::operator()() {
   // An executor's worker is no daemon, so that its tasks may have children, and yet ends with its
   // parent.
   if (!daemon) process::end_with_parent(process::parent()->parent);
-  Worker worker(*this);
-  worker.initialize(initializer.get());
-  worker.work();
+  work_at(*this);
 }
 
 }  // namespace multiprocessing::pool

@@ -3,6 +3,7 @@
 #pragma once
 #include <csignal>
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <multiprocessing/detail/target.hpp>
 
@@ -21,6 +22,14 @@ class WorkerBody {
 
   void operator()();
 };
+
+/// What a worker does once its process is settled: the initializer, and tasks until it is to end.
+void work_at(const WorkerBody& body);
+
+/// What an initializer threw, on its way from a worker that is about to end to the parent.
+void report_error(WorkerPlace& place, const std::exception_ptr& error);
+/// Null: nothing, or the worker was killed before it had said it. REQUIRES: the worker has ended.
+[[nodiscard]] std::exception_ptr take_error(WorkerPlace& place);
 
 }  // namespace multiprocessing::pool
 
