@@ -69,10 +69,14 @@ memory::Handle make_board(std::uint32_t workers, std::uint32_t maxtasksperchild)
                                &plan);
 }
 
-void free_blocks(TaskSlot& slot) noexcept {
-  free_named(slot.arguments);
+void free_results(TaskSlot& slot) noexcept {
   free_named(slot.results[0]);
   free_named(slot.results[1]);
+}
+
+void free_blocks(TaskSlot& slot) noexcept {
+  free_named(slot.arguments);
+  free_results(slot);
 }
 
 }  // namespace multiprocessing::pool

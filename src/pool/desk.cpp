@@ -12,7 +12,6 @@
 #include "memory/reference_word.hpp"
 #include "pool/lines.hpp"
 #include "queues/consumer.hpp"
-#include "queues/reclaim.hpp"
 
 namespace multiprocessing::pool {
 namespace {
@@ -23,11 +22,17 @@ std::string name_of(const Task& task, std::uint32_t item) {
   return fmt::format("item {} of call {}", task.first_item + item, task.number);
 }
 
-// The items that a worker has begun since the slot was handed out, and those before them.
-std::uint32_t begun_of(const TaskSlot& slot) noexcept {
+struct Progress {
+  std::uint32_t begun;  // the items that a worker has begun since then, and those before them
+  bool expired;
+};
+// Since the slot was handed out.
+Progress progress_in(const TaskSlot& slot) noexcept {
   const std::uint64_t progress = slot.progress.load(std::memory_order_acquire);
   const std::uint32_t issue = issue_in(slot.state.load(std::memory_order_acquire));
-  return counts_for(progress, issue) ? begun_in(progress) : slot.first;
+  const std::uint32_t begun = begun_in(progress, issue);
+  if (begun == 0) return {slot.first, false};
+  return {begun, (progress & kExpired) != 0};
 }
 
 std::exception_ptr timed_out(const Task& task, std::uint32_t item) {
@@ -196,16 +201,17 @@ void Desk::bury(const Death& death) {
     if (stage_in(state) == Stage::kDone) take_results(i);
     if (stage_in(state) == Stage::kTaken) lose(i, death);
   }
+  // It may have been woken for a task that it never took.
+  wake_workers();
 }
 
 void Desk::lose(std::uint32_t number, const Death& death) {
   TaskSlot& slot = board_.slot(number);
   Task& task = in_slot_[number];
-  const std::uint64_t progress = slot.progress.load(std::memory_order_acquire);
-  const std::uint32_t begun = begun_of(slot);
+  const auto [begun, expired] = progress_in(slot);
   const std::shared_ptr<Job> job = task.job;
   const auto lost = [&](std::uint32_t item) {
-    job->fail(task.first_item + item, (progress & kExpired) != 0
+    job->fail(task.first_item + item, expired
                                           ? timed_out(task, item)
                                           : std::make_exception_ptr(WorkerLost(
                                                 death.pid, death.exitcode, name_of(task, item))));
@@ -239,10 +245,7 @@ void Desk::lose(std::uint32_t number, const Death& death) {
 // The items from `next` on are for another worker.
 void Desk::go_on(std::uint32_t number, std::uint32_t next) {
   TaskSlot& slot = board_.slot(number);
-  for (std::atomic<std::uint64_t>& name : slot.results) {
-    queues::reclaim(name.load());
-    name.store(0);
-  }
+  free_results(slot);
   slot.which.store(0);
   slot.first = next;
   {
@@ -263,6 +266,7 @@ void Desk::fail_all(const std::exception_ptr& error) {
   {
     const std::lock_guard guard(mutex_);
     failed.swap(waiting_);
+    held_back_.clear();
     for (Task& task : failed) note_less(task);
   }
   for (Task& task : failed) {
@@ -274,7 +278,7 @@ void Desk::fail_all(const std::exception_ptr& error) {
     if (task.job == nullptr) continue;
     TaskSlot& slot = board_.slot(i);
     // What the last workers had done is done.
-    const std::uint32_t begun = begun_of(slot);
+    const std::uint32_t begun = progress_in(slot).begun;
     const bool done = stage_in(slot.state.load(std::memory_order_acquire)) == Stage::kDone;
     const std::uint32_t end = done ? task.count : begun > slot.first ? begun - 1 : slot.first;
     const std::shared_ptr<Job> job = task.job;

@@ -51,11 +51,10 @@ constexpr Ticket ticket_in(std::uint64_t state) { return static_cast<Ticket>(sta
 constexpr std::uint64_t progress_of(std::uint32_t issue, std::uint32_t begun) {
   return std::uint64_t{issue} << 33 | std::uint64_t{begun} << 1;
 }
-constexpr std::uint32_t begun_in(std::uint64_t progress) {
-  return static_cast<std::uint32_t>(progress >> 1);
-}
-constexpr bool counts_for(std::uint64_t progress, std::uint32_t issue) {
-  return progress >> 33 == (issue & 0x7fff'ffff);
+/// Of that issue; 0: none is begun.
+constexpr std::uint32_t begun_in(std::uint64_t progress, std::uint32_t issue) {
+  const bool counts = progress >> 33 == (issue & 0x7fff'ffff);
+  return counts ? static_cast<std::uint32_t>(progress >> 1) : 0;
 }
 inline constexpr std::uint64_t kExpired = 1;  ///< the item under way ran too long: it has failed
 
@@ -89,8 +88,8 @@ static_assert(sizeof(TaskSlot) == 512);
 
 /// What a worker says of itself. Begun anew by the parent for each process at that place.
 struct alignas(64) WorkerPlace {
-  std::atomic<std::uint32_t> ready;    ///< its initializer has returned
-  std::atomic<std::uint32_t> leaving;  ///< it ends because it was told to, or has done its share
+  std::atomic<std::uint32_t> ready;  ///< its initializer has returned
+  std::uint32_t reserved_of_start;
   std::atomic<std::uint64_t> error;    ///< name of a parcel: what its initializer threw
   std::atomic<std::uint32_t> at;       ///< slot under way, counted from 1; 0: idle
   std::atomic<std::uint32_t> looking;  ///< it is awake, and takes what comes
@@ -144,7 +143,9 @@ static_assert(sizeof(Board) % 64 == 0);
 /// Makes a board, with every slot free.
 [[nodiscard]] memory::Handle make_board(std::uint32_t workers, std::uint32_t maxtasksperchild);
 
-/// Frees what a slot that the parent took back still names.
+/// Frees the results that a slot names, of which nobody writes any more.
+void free_results(TaskSlot& slot) noexcept;
+/// Frees all that a slot that the parent took back still names.
 void free_blocks(TaskSlot& slot) noexcept;
 
 }  // namespace multiprocessing::pool

@@ -50,11 +50,12 @@ void wake_for_tasks(Board& board) noexcept {
   // Of more workers than that it is quicker to wake one in vain.
   constexpr std::uint32_t kMostAsked = 16;
   if (board.idle.sleepers() == 0) return;
+  // Before it is asked who looks: one that has taken a task in between looks no more.
+  const std::uint32_t waiting = board.tasks.tail.load() - board.tasks.head.load();
   std::uint32_t looking = 0;
   for (std::uint32_t i = 0; i < std::min(board.workers, kMostAsked); ++i) {
     looking += board.worker(i).looking.load(std::memory_order_seq_cst);
   }
-  const std::uint32_t waiting = board.tasks.tail.load() - board.tasks.head.load();
   if (looking < waiting) board.idle.notify_one();
 }
 

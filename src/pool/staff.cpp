@@ -37,7 +37,6 @@ std::string worker_name(const std::string& process_name) {
 
 void clear(WorkerPlace& place) noexcept {
   place.ready.store(0);
-  place.leaving.store(0);
   place.at.store(0);
   place.looking.store(0);
   place.tasks.store(0);
@@ -122,6 +121,8 @@ void Staff::note_end(std::uint32_t i, int exitcode, const Listener& listener) {
   Worker& worker = workers_[i];
   WorkerPlace& place = board_.worker(i);
   const Death death{worker.ticket, worker.pid, exitcode};
+  // It may have been killed while it was.
+  place.looking.store(0);
   const bool was_ready = place.ready.load(std::memory_order_acquire) != 0;
   const std::exception_ptr error = take_error(place);
   {
@@ -218,9 +219,8 @@ std::int64_t Staff::check_timeout(Worker& worker, WorkerPlace& place) {
   const std::int64_t timeout = slot.timeout_ns;
   if (timeout == 0) return of_next;
   std::uint64_t progress = slot.progress.load(std::memory_order_acquire);
-  if (!counts_for(progress, issue_in(state)) || begun_in(progress) > slot.count) {
-    return of_next;
-  }
+  const std::uint32_t begun = begun_in(progress, issue_in(state));
+  if (begun == 0 || begun > slot.count) return of_next;
   const std::int64_t end = slot.begun_ns.load(std::memory_order_acquire) + timeout;
   if (end > now) return end;
   if ((progress & kExpired) == 0 &&

@@ -156,7 +156,6 @@ class Worker {
       hand_in(board_, claim, ticket_);
       board_.results.notify_one();
     }
-    place_.leaving.store(1, std::memory_order_release);
   }
 
  private:
@@ -192,7 +191,7 @@ class Worker {
       throw;
     } catch (...) {
       // What is to be called cannot be made here; or there is no memory to say what went wrong.
-      if (counts_for(claim.slot->progress.load(), claim.issue)) throw;
+      if (begun_in(claim.slot->progress.load(), claim.issue) != 0) throw;
       return fail_all(claim, std::current_exception());
     }
   }

@@ -1,45 +1,14 @@
 // SPDX-License-Identifier: BSL-1.0
 // Workers killed at any instruction: what one had begun is lost, once, everything else goes on, and
 // no memory is lost. And what a killed parent leaves.
-#include <gtest/gtest.h>
-#include <sys/mman.h>
-
-#include <array>
-#include <memory>
-#include <multiprocessing/detail/typed_job.hpp>
-#include <multiprocessing/errors.hpp>
-#include <multiprocessing/synchronize.hpp>
-#include <string>
 #include <type_traits>
 
-#include "arena_test.hpp"
-#include "pool/codes.hpp"
-#include "pool/desk.hpp"
-#include "pool/lines.hpp"
-#include "pool/worker.hpp"
+#include "bare_pool.hpp"
 #include "step_killer.hpp"
 
 namespace multiprocessing::test {
 namespace {
 
-using namespace pool;
-using detail::Style;
-
-constexpr Ticket kVictim = 1;
-constexpr Ticket kSurvivor = 2;
-
-// How often each item was run, by whichever process.
-using Runs = std::array<std::atomic<int>, 8>;
-Runs& runs() {
-  static Runs* const shared = static_cast<Runs*>(
-      ::mmap(nullptr, sizeof(Runs), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
-  return *shared;
-}
-
-int note_run(int item) {
-  ++runs()[static_cast<std::size_t>(item)];
-  return item * item;
-}
 // The first one outgrows the slot, the next one the parcel.
 std::string write_much(int item) {
   note_run(item);
@@ -62,65 +31,11 @@ bool is_right(int item, const std::string& result) {
 }
 bool is_right(int /*item*/, const Event& result) { return !result.is_set(); }
 
-enum class Arguments { kInline, kParcel };
-
-// A pool without its threads: the test is the parent, plain children are the workers.
 // Of operations of which each takes long.
 constexpr int kFewKills = 60;
 
-class PoolUnderKills : public ArenaTest {
+class PoolUnderKills : public BarePoolTest {
  protected:
-  static void SetUpTestSuite() { runs(); }
-
-  void make(bool stop) {
-    board_handle_ = make_board(2, 0);
-    board().stop = stop ? 1 : 0;
-    desk_ = std::make_unique<Desk>(board());
-    codes_ = std::make_unique<CodeBook>();
-    for (std::atomic<int>& count : runs()) count = 0;
-  }
-  void end() {
-    desk_.reset();
-    board_handle_ = {};
-    memory::note_death();
-    EXPECT_EQ(memory::usage().blocks, blocks_);
-  }
-  void forget_desk() { desk_.reset(); }
-  void let_go() { board_handle_ = {}; }
-  [[nodiscard]] Board& board() const {
-    return static_cast<Board&>(board_handle_.as<memory::ObjectHeader>());
-  }
-  [[nodiscard]] Desk& desk() const { return *desk_; }
-
-  // A chunk of the items from `first` on.
-  template <class R>
-  std::shared_ptr<detail::StreamJob<R>> hand_out(R (*function)(int), int first, int count,
-                                                 Arguments how = Arguments::kInline) {
-    using F = R (*)(int);
-    auto job = std::make_shared<detail::StreamJob<R>>(nullptr, true);
-    detail::Encoder items;
-    for (int i = first; i < first + count; ++i) detail::encode<int>(items, i);
-    Task task;
-    task.job = job;
-    task.count = static_cast<std::uint32_t>(count);
-    task.code = codes_->name_of(board(), {&detail::TypedRunner<F, int, Style::kWhole>::enter,
-                                          reinterpret_cast<void (*)()>(function)});
-    task.argument_bytes = items.size();
-    if (how == Arguments::kParcel) {
-      detail::Encoder handle;
-      detail::encode<Event>(handle, Event());
-      task.parcel = ParcelOwner(memory::make_parcel(items.size(), 0, handle.handles()));
-      std::memcpy(task.parcel.get()->payload().data(), items.bytes().data(), items.size());
-    }
-    EXPECT_TRUE(desk().hand_out_now(task, items.bytes()));
-    desk().wake_workers();
-    return job;
-  }
-
-  void work(Ticket ticket) const { work_at({board_handle_, ticket - 1, ticket, {}, nullptr}); }
-
-  void bury(Ticket ticket) const { desk().bury({ticket, 4711, -SIGKILL}); }
-
   // Another worker ends what is left.
   void expect_the_rest_ends() {
     memory::note_death();
@@ -189,12 +104,6 @@ class PoolUnderKills : public ArenaTest {
     EXPECT_GT(lost, 0);
     EXPECT_LT(lost, report.kills);
   }
-
- private:
-  const std::size_t blocks_ = (memory::note_death(), memory::usage().blocks);
-  memory::Handle board_handle_;
-  std::unique_ptr<Desk> desk_;
-  std::unique_ptr<CodeBook> codes_;
 };
 
 TEST_F(PoolUnderKills, ResultsInTheSlot) { kill_at_work(note_run, Arguments::kInline); }
@@ -214,7 +123,9 @@ TEST_F(PoolUnderKills, AWorkerOnItsWayToSleepLeavesWhatComesToTheNextOne) {
                                           .act = [&] { work(kVictim); },
                                           .meanwhile =
                                               [&] {
-                                                if (followed) job = hand_out(note_run, 0, 2);
+                                                if (!followed) return;
+                                                job = hand_out(note_run, 0, 2);
+                                                desk().wake_workers();
                                               },
                                           .check =
                                               [&] {
@@ -245,7 +156,9 @@ TEST_F(PoolUnderKills, AWorkerOnItsWayToSleepKeepsNoOtherOneAsleep) {
        .act = [&] { work(kVictim); },
        .meanwhile =
            [&] {
-             if (followed) job = hand_out(note_run, 0, 1);
+             if (!followed) return;
+             job = hand_out(note_run, 0, 1);
+             desk().wake_workers();
            },
        .check =
            [&] {

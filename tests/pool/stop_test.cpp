@@ -46,6 +46,21 @@ TEST_F(PoolStopTest, ACallMayHaveATimeoutOfItsOwn) {
   EXPECT_EQ(pool.apply(square, 3), 9);
 }
 
+struct SlowToArrive {
+  int more = 0;
+  template <class Archive> void serialize(Archive& ar, unsigned) {
+    ar& more;
+    if (Archive::is_loading::value) std::this_thread::sleep_for(100ms);
+  }
+  int operator()(int x) const { return x + more; }
+};
+
+TEST_F(PoolStopTest, TheTimeBeforeATaskBeginsDoesNotCount) {
+  const Pool pool({.processes = 1, .task_timeout = 20ms});
+  EXPECT_EQ(pool.apply(SlowToArrive{4}, 3), 7);
+  EXPECT_EQ(pool.stats()[0].restarts, 0U);
+}
+
 TEST_F(PoolStopTest, ATaskThatIgnoresSigtermIsKilledAfterAGrace) {
   const Pool pool(1);
   EXPECT_THROW(pool.apply(sleep_through_sigterm, TaskOptions{.timeout = 50ms}), TimeoutError);
