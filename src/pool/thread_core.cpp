@@ -13,6 +13,12 @@
 #include "process/tree.hpp"
 
 namespace multiprocessing::pool {
+namespace {
+
+// The pool of which this thread is one.
+thread_local const ThreadCore* working_here = nullptr;
+
+}  // namespace
 
 ThreadCore::ThreadCore(std::uint32_t threads, std::function<void()> initializer)
     : count_(threads),
@@ -30,6 +36,8 @@ void ThreadCore::open() {
   try {
     for (std::uint32_t i = 0; i < count_; ++i) {
       threads_.emplace_back([self, i] { self->work(i); });
+      const std::lock_guard guard(mutex_);
+      ++started_;
     }
   } catch (...) {
     terminate();
@@ -57,6 +65,7 @@ bool ThreadCore::initialize() {
 }
 
 void ThreadCore::work(std::uint32_t number) {
+  working_here = this;
   bool ready = initialize();
   for (std::unique_lock lock(mutex_); ready;) {
     changed_.wait(lock, [this] { return !waiting_.empty() || !open_; });
@@ -79,11 +88,18 @@ void ThreadCore::work(std::uint32_t number) {
   changed_.notify_all();
 }
 
+void ThreadCore::require_own() const {
+  if (own()) return;
+  throw RuntimeError("this ThreadPool's threads are in the process that made it; make one here");
+}
+
 void ThreadCore::require_open() const {
-  if (!own()) {
-    throw RuntimeError("this ThreadPool's threads are in the process that made it; make one here");
-  }
+  require_own();
   const std::lock_guard guard(mutex_);
+  require_open_locked();
+}
+
+void ThreadCore::require_open_locked() const {
   if (broken_ != nullptr) std::rethrow_exception(broken_);
   if (!open_) {
     throw ValueError("this ThreadPool takes no more tasks: it was closed or terminated");
@@ -92,9 +108,10 @@ void ThreadCore::require_open() const {
 
 void ThreadCore::submit(std::shared_ptr<Job> job, std::size_t first, std::size_t items,
                         std::function<void()> run) {
-  require_open();
+  require_own();
   {
     const std::lock_guard guard(mutex_);
+    require_open_locked();
     job->place = 1;
     waiting_.push_back({std::move(job), first, items, std::move(run)});
   }
@@ -143,6 +160,10 @@ void ThreadCore::join() {
       thread.join();
     }
   }
+  if (working_here == this) return;
+  // Another thread may be joining them.
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] { return ended_ == started_; });
 }
 
 std::vector<WorkerStats> ThreadCore::stats() const {
@@ -158,6 +179,7 @@ std::vector<WorkerStats> ThreadCore::stats() const {
 }
 
 bool ThreadCore::collect(Satisfied /*satisfied*/, void* /*context*/, Timeout /*timeout*/) {
+  require_own();
   return false;
 }
 void ThreadCore::count_waiter(int /*more*/) noexcept {}
@@ -225,10 +247,22 @@ ThreadPoolHandle::~ThreadPoolHandle() {
 std::shared_ptr<JobHost> ThreadPoolHandle::host() const { return core_; }
 std::uint32_t ThreadPoolHandle::workers() const noexcept { return core_->workers(); }
 void ThreadPoolHandle::require_open() const { core_->require_open(); }
-void ThreadPoolHandle::close() const { core_->close(); }
-void ThreadPoolHandle::terminate() const { core_->terminate(); }
-void ThreadPoolHandle::join() const { core_->join(); }
-std::vector<WorkerStats> ThreadPoolHandle::stats() const { return core_->stats(); }
+void ThreadPoolHandle::close() const {
+  core_->require_own();
+  core_->close();
+}
+void ThreadPoolHandle::terminate() const {
+  core_->require_own();
+  core_->terminate();
+}
+void ThreadPoolHandle::join() const {
+  core_->require_own();
+  core_->join();
+}
+std::vector<WorkerStats> ThreadPoolHandle::stats() const {
+  core_->require_own();
+  return core_->stats();
+}
 
 void submit_to_threads(JobHost& host, std::shared_ptr<Job> job, std::size_t first,
                        std::size_t items, std::function<void()> run) {

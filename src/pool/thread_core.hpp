@@ -22,6 +22,9 @@ class ThreadCore final : public detail::JobHost, public std::enable_shared_from_
 
   /// Starts the threads. Once, when it lies in a shared_ptr.
   void open();
+  /// THROWS: RuntimeError in a forked child.
+  void require_own() const;
+  /// THROWS: also ValueError if it takes no tasks any more; what an initializer threw.
   void require_open() const;
   void submit(std::shared_ptr<Job> job, std::size_t first, std::size_t items,
               std::function<void()> run);
@@ -54,6 +57,7 @@ class ThreadCore final : public detail::JobHost, public std::enable_shared_from_
 
   void work(std::uint32_t number);
   bool initialize();
+  void require_open_locked() const;
   static void fail(const Task& task, const std::exception_ptr& error);
 
   const std::uint32_t count_;
@@ -68,6 +72,7 @@ class ThreadCore final : public detail::JobHost, public std::enable_shared_from_
   std::exception_ptr broken_;
   std::deque<std::shared_ptr<Job>> to_call_;
   bool calling_ = false;
+  std::uint32_t started_ = 0;
   std::uint32_t ended_ = 0;
   std::vector<std::thread> threads_;
 };

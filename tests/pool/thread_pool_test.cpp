@@ -73,5 +73,44 @@ TEST_F(ThreadPoolTest, TerminateFailsWhatHasNotBegun) {
   first.get();
 }
 
+TEST_F(ThreadPoolTest, JoinWaitsForAllThreadsWhoeverElseDoes) {
+  for (int i = 0; i < 20; ++i) {
+    const ThreadPool pool(1);
+    std::atomic<bool> go{false};
+    std::atomic<bool> ended{false};
+    const auto result = pool.apply_async([&] {
+      while (!go) std::this_thread::yield();
+      std::this_thread::sleep_for(5ms);
+      ended = true;
+    });
+    pool.close();
+    const auto join = [&] {
+      pool.join();
+      EXPECT_TRUE(ended);
+    };
+    std::thread other(join);
+    std::this_thread::sleep_for(1ms);
+    go = true;
+    join();
+    other.join();
+  }
+}
+
+TEST_F(ThreadPoolTest, WhatIsCalledWhileItEndsEndsToo) {
+  for (int i = 0; i < rounds(300, 20'000); ++i) {
+    const ThreadPool pool(2);
+    std::atomic<int> got{0};
+    std::thread caller([&] {
+      try {
+        for (;; ++got) EXPECT_TRUE(pool.apply_async(square, 3).wait(20s));
+      } catch (const ValueError&) {
+      }
+    });
+    while (got < 3) std::this_thread::yield();
+    i % 2 == 0 ? pool.terminate() : pool.close();
+    caller.join();
+  }
+}
+
 }  // namespace
 }  // namespace multiprocessing::test
