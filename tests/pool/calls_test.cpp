@@ -4,9 +4,11 @@
 #include <boost/serialization/string.hpp>
 #include <cstdlib>
 #include <forward_list>
+#include <future>
 #include <map>
 #include <numeric>
 #include <optional>
+#include <ranges>
 #include <stdexcept>
 
 #include "pool_test.hpp"
@@ -319,6 +321,17 @@ TEST_F(PoolCallTest, SeveralThreadsMayCallAtOnce) {
   }
   for (std::thread& caller : callers) caller.join();
   EXPECT_EQ(good, 800);
+}
+
+TEST_F(PoolCallTest, ReadingAnItemMayWaitForACallOfAnotherThread) {
+  const auto call_elsewhere = [this](int x) {
+    return std::async(std::launch::async,
+                      [this, x] { return pool.apply_async(square, x).get(10s); })
+        .get();
+  };
+  const auto items = numbers(1, 5);
+  EXPECT_THAT(pool.map(square, items | std::views::transform(call_elsewhere), 1),
+              ElementsAre(1, 16, 81, 256, 625));
 }
 
 TEST_F(PoolCallTest, AMillionTasksEnd) {

@@ -81,7 +81,6 @@ template <class Pool> class PoolCalls {
   /// worker ended; TimeoutError (see TaskOptions, which may stand last); ValueError after close();
   /// what the serialisation of the arguments throws.
   template <class F, class... Args> auto apply(F&& function, Args&&... args) const {
-    const typename Pool::Attention attention(self().handle());
     return result_of(apply_job(false, std::forward<F>(function), std::forward<Args>(args)...))
         .take();
   }
@@ -95,7 +94,6 @@ template <class Pool> class PoolCalls {
   /// nothing if it returns nothing. THROWS the first error when all items have ended.
   template <class F, Iterable Items>
   auto map(F&& function, Items&& items, MapOptions options = {}) const {
-    const typename Pool::Attention attention(self().handle());
     return map_as<Style::kWhole>(false, std::forward<F>(function), items, std::move(options))
         .take();
   }
@@ -106,7 +104,6 @@ template <class Pool> class PoolCalls {
   }
   template <class F, class T>
   auto map(F&& function, std::initializer_list<T> items, MapOptions options = {}) const {
-    const typename Pool::Attention attention(self().handle());
     return map_as<Style::kWhole>(false, std::forward<F>(function), items, std::move(options))
         .take();
   }
@@ -129,7 +126,6 @@ template <class Pool> class PoolCalls {
   /// map with items that are tuples or pairs of arguments.
   template <class F, Iterable Items>
   auto starmap(F&& function, Items&& items, MapOptions options = {}) const {
-    const typename Pool::Attention attention(self().handle());
     return map_as<Style::kSpread>(false, std::forward<F>(function), items, std::move(options))
         .take();
   }
@@ -140,7 +136,6 @@ template <class Pool> class PoolCalls {
   }
   template <class F, class T>
   auto starmap(F&& function, std::initializer_list<T> items, MapOptions options = {}) const {
-    const typename Pool::Attention attention(self().handle());
     return map_as<Style::kSpread>(false, std::forward<F>(function), items, std::move(options))
         .take();
   }
@@ -213,8 +208,16 @@ template <class Pool> class PoolCalls {
         self().handle(), job, std::forward<F>(function), TaskLimits{options.timeout});
     writer.add(Item(std::forward<Args>(args)...));
     job->expect(1);
-    writer.flush();
+    hand_over(unattended, writer);
     return job;
+  }
+
+  // Who waits for what it hands over attends to results meanwhile; but not while it reads items,
+  // which may wait for other calls.
+  template <class Writer> void hand_over(bool unattended, Writer& writer) const {
+    if (unattended) return writer.flush();
+    const typename Pool::Attention attention(self().handle());
+    writer.flush();
   }
 
   template <Style style, class F, class Items>
@@ -248,9 +251,9 @@ template <class Pool> class PoolCalls {
     try {
       for (auto&& item : items) {
         writer.add(std::forward<decltype(item)>(item));
-        if (writer.items() >= chunk) writer.flush();
+        if (writer.items() >= chunk) hand_over(unattended, writer);
       }
-      writer.flush();
+      hand_over(unattended, writer);
     } catch (...) {
       job->abandon();
       throw;
