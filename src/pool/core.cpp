@@ -75,10 +75,15 @@ void Core::open() {
                      started->core->serve_results();
                    },
                    results.get()};
-  os::start_library_thread(result_start_);
-  static_cast<void>(results.release());
-  os::start_library_thread(keeper_start_);
-  static_cast<void>(keeper.release());
+  try {
+    os::start_library_thread(keeper_start_);
+    static_cast<void>(keeper.release());
+    os::start_library_thread(result_start_);
+    static_cast<void>(results.release());
+  } catch (...) {
+    keeper == nullptr ? staff_.stop(SIGKILL) : staff_.kill_all();
+    throw;
+  }
   const std::weak_ptr<Core> weak = weak_from_this();
   constexpr int kBeforeChildrenAreJoined = 15;
   finalizer_ = process::add_finalizer(kBeforeChildrenAreJoined, [weak] {
@@ -181,7 +186,7 @@ void Core::leave_attention() noexcept {
 }
 
 bool Core::collect(Satisfied satisfied, void* context, Timeout timeout) {
-  if (!own()) return false;
+  require_own();
   const bool mine = collecting_here == this;
   if (!mine && !take_attention()) return false;
   struct Leave {
@@ -288,7 +293,12 @@ void Core::count_waiter(int more) noexcept {
 
 void Core::call_back(std::shared_ptr<Job> job) {
   {
-    const std::lock_guard guard(mutex_);
+    std::unique_lock lock(mutex_);
+    if (result_thread_ended_) {
+      // Of a call that came as the pool ended.
+      lock.unlock();
+      return job->run_callbacks();
+    }
     to_call_.push_back(std::move(job));
   }
   call_result_thread();
@@ -306,12 +316,17 @@ bool Core::take_back(Job& job) { return desk_.take_back(job); }
 bool Core::begun(Job& job) { return desk_.begun(job); }
 
 void Core::abandon(Job& job) noexcept {
-  if (own()) desk_.abandon(job);
+  if (!own()) return;
+  desk_.abandon(job);
+  // It may have been the last one of a pool that was closed.
+  notify();
 }
 
 void Core::cancel_waiting() {
-  std::vector<std::shared_ptr<Job>> jobs = desk_.waiting_jobs();
-  for (const std::shared_ptr<Job>& job : jobs) static_cast<void>(job->cancel());
+  for (const Task& task : desk_.take_all_back()) {
+    task.job->note_cancelled(task.first_item, task.count);
+  }
+  notify();
 }
 
 void Core::close() {

@@ -61,7 +61,7 @@ class Core final : public detail::JobHost, public std::enable_shared_from_this<C
   void await_end(const os::Deadline& deadline) noexcept;
   /// What the end of the last handle does.
   void end() noexcept;
-  /// Takes back all that no worker has begun.
+  /// Takes back all that no worker has begun: it ends with CancelledError.
   void cancel_waiting();
 
   [[nodiscard]] std::uint32_t workers() const noexcept { return plan_.workers; }

@@ -150,11 +150,27 @@ void Desk::release(std::uint32_t number) {
   Task ended;  // dropped without the mutex
   const std::lock_guard guard(mutex_);
   slot.state.store(state_of(issue_in(slot.state.load()), Stage::kFree));
-  ended = std::move(in_slot_[number]);
-  in_slot_[number] = Task();
-  note_less(ended);
-  free_.push_back(number);
+  ended = empty(number);
   refill();
+}
+
+// What lay in a slot that is free now. REQUIRES: mutex_.
+Task Desk::empty(std::uint32_t number) {
+  Task task = std::exchange(in_slot_[number], Task());
+  note_less(task);
+  free_.push_back(number);
+  return task;
+}
+
+// Frees a slot that no worker has taken; says whether it did. REQUIRES: mutex_.
+bool Desk::withdraw(TaskSlot& slot) noexcept {
+  std::uint64_t state = slot.state.load();
+  if (stage_in(state) != Stage::kReady) return false;
+  if (!slot.state.compare_exchange_strong(state, state_of(issue_in(state), Stage::kFree))) {
+    return false;
+  }
+  free_blocks(slot);
+  return true;
 }
 
 void Desk::count(Task& task) noexcept {
@@ -307,17 +323,8 @@ bool Desk::take_back(Job& job) {
   }
   if (job.place == 0) return false;
   const auto number = static_cast<std::uint32_t>(job.place - 1);
-  TaskSlot& slot = board_.slot(number);
-  std::uint64_t state = slot.state.load();
-  if (stage_in(state) != Stage::kReady || in_slot_[number].job.get() != &job) return false;
-  if (!slot.state.compare_exchange_strong(state, state_of(issue_in(state), Stage::kFree))) {
-    return false;
-  }
-  free_blocks(slot);
-  taken = std::move(in_slot_[number]);
-  in_slot_[number] = Task();
-  note_less(taken);
-  free_.push_back(number);
+  if (in_slot_[number].job.get() != &job || !withdraw(board_.slot(number))) return false;
+  taken = empty(number);
   refill();
   return true;
 }
@@ -328,31 +335,38 @@ bool Desk::begun(const Job& job) {
   return stage_in(board_.slot(job.place - 1).state.load()) != Stage::kReady;
 }
 
-std::vector<std::shared_ptr<Job>> Desk::waiting_jobs() {
-  std::vector<std::shared_ptr<Job>> jobs;
+std::vector<Task> Desk::take_all_back() {
+  std::vector<Task> taken;
   const std::lock_guard guard(mutex_);
-  for (const Task& task : waiting_) jobs.push_back(task.job);
-  for (std::uint32_t i = 0; i < board_.slots; ++i) {
-    if (stage_in(board_.slot(i).state.load()) == Stage::kReady) jobs.push_back(in_slot_[i].job);
+  const auto take_slot = [&](std::uint32_t number) {
+    const std::uint32_t first = board_.slot(number).first;
+    Task task = empty(number);
+    task.first_item += first;
+    task.count -= first;
+    taken.push_back(std::move(task));
+  };
+  for (const std::uint32_t number : held_back_) {
+    free_blocks(board_.slot(number));
+    take_slot(number);
   }
-  return jobs;
+  held_back_.clear();
+  for (std::uint32_t i = 0; i < board_.slots; ++i) {
+    if (withdraw(board_.slot(i))) take_slot(i);
+  }
+  for (Task& task : waiting_) {
+    note_less(task);
+    taken.push_back(std::move(task));
+  }
+  waiting_.clear();
+  refill();
+  return taken;
 }
 
 void Desk::abandon(const Job& job) noexcept {
   std::deque<Task> dropped;  // without the mutex
   const std::lock_guard guard(mutex_);
   for (std::uint32_t i = 0; i < board_.slots; ++i) {
-    TaskSlot& slot = board_.slot(i);
-    std::uint64_t state = slot.state.load();
-    if (stage_in(state) != Stage::kReady || in_slot_[i].job.get() != &job) continue;
-    if (!slot.state.compare_exchange_strong(state, state_of(issue_in(state), Stage::kFree))) {
-      continue;
-    }
-    free_blocks(slot);
-    note_less(in_slot_[i]);
-    dropped.push_back(std::move(in_slot_[i]));
-    in_slot_[i] = Task();
-    free_.push_back(i);
+    if (in_slot_[i].job.get() == &job && withdraw(board_.slot(i))) dropped.push_back(empty(i));
   }
   refill();
 }

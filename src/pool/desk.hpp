@@ -83,8 +83,8 @@ class Desk {
   [[nodiscard]] bool take_back(Job& job);
   [[nodiscard]] bool begun(const Job& job);
   void abandon(const Job& job) noexcept;
-  /// The jobs of which no worker has begun anything, perhaps.
-  [[nodiscard]] std::vector<std::shared_ptr<Job>> waiting_jobs();
+  /// All that no worker has begun, as chunks of items that are nobody's any more.
+  [[nodiscard]] std::vector<Task> take_all_back();
 
   [[nodiscard]] std::size_t outstanding() const noexcept { return outstanding_.load(); }
   /// Of jobs for which nobody waits by himself.
@@ -103,6 +103,8 @@ class Desk {
   void lose(std::uint32_t number, const Death& death);
   void go_on(std::uint32_t number, std::uint32_t next);
   void release(std::uint32_t number);
+  Task empty(std::uint32_t number);
+  bool withdraw(TaskSlot& slot) noexcept;
   void refill();
   void count(Task& task) noexcept;
   void note_less(const Task& task) noexcept;

@@ -169,12 +169,18 @@ std::size_t Job::items_expected() const {
 bool Job::cancel() {
   if (done()) return cancelled();
   if (host_ == nullptr || !host_->take_back(*this)) return cancelled();
-  cancelled_.store(true);
-  fail(0, std::make_exception_ptr(CancelledError("the future was cancelled before it began")));
-  note_ended(1);
+  note_cancelled(0, 1);
   // A thread that waits for it may be the one that collects.
   host_->notify();
   return true;
+}
+
+void Job::note_cancelled(std::size_t first, std::size_t items) {
+  cancelled_.store(true);
+  const auto error =
+      std::make_exception_ptr(CancelledError("the call was cancelled before it began"));
+  for (std::size_t i = 0; i < items; ++i) fail(first + i, error);
+  note_ended(items);
 }
 
 bool Job::running() { return !done() && host_ != nullptr && host_->begun(*this); }

@@ -82,7 +82,10 @@ void PoolHandle::shutdown(bool wait, bool cancel) const {
   if (cancel) core_->cancel_waiting();
   if (wait) core_->join();
 }
-std::vector<WorkerStats> PoolHandle::stats() const { return core_->staff().stats(); }
+std::vector<WorkerStats> PoolHandle::stats() const {
+  core_->require_own();
+  return core_->staff().stats();
+}
 
 PoolHandle::Attention::Attention(const PoolHandle& pool)
     : core_(pool.core()), mine_(core_.own() && core_.take_attention()) {}

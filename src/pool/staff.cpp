@@ -57,12 +57,16 @@ Staff::Staff(memory::Handle board, StaffPlan plan)
   try {
     for (std::uint32_t i = 0; i < plan_.workers; ++i) start(i);
   } catch (...) {
-    for (Worker& worker : workers_) {
-      if (!worker.process) continue;
-      worker.process->kill();
-      worker.process->join();
-    }
+    kill_all();
     throw;
+  }
+}
+
+void Staff::kill_all() {
+  for (Worker& worker : workers_) {
+    if (!worker.process) continue;
+    worker.process->kill();
+    worker.process->join();
   }
 }
 

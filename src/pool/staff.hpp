@@ -44,6 +44,8 @@ class Staff {
   Staff(const Staff&) = delete;
   Staff& operator=(const Staff&) = delete;
 
+  /// Ends them where there will be no thread that keeps them.
+  void kill_all();
   /// Keeps them; returns when it was dismissed and all have ended.
   void keep(const Listener& listener);
 

@@ -213,6 +213,34 @@ TEST_F(ExecutorTest, ShutdownMayCancelWhatHasNotBegun) {
   for (std::size_t i = 1; i < 50; ++i) EXPECT_TRUE(futures[i].cancelled());
 }
 
+TEST_F(ExecutorTest, ShutdownMayCancelTheRestOfAMap) {
+  ProcessPoolExecutor executor(1);
+  auto results = executor.map(partial(
+                                  [](Event event, int x) {
+                                    if (x > 4) event.wait();
+                                    return x;
+                                  },
+                                  go),
+                              numbers(1, 40), {.chunksize = 2});
+  for (int i = 1; i <= 4; ++i) EXPECT_EQ(results.next(), i);
+  ASSERT_TRUE(eventually([&] { return executor.stats()[0].tasks == 4; }));
+  // The next chunk is the worker's, or about to be.
+  executor.shutdown(false, true);
+  go.set();
+
+  int cancelled = 0;
+  for (int i = 5; i <= 40; ++i) {
+    try {
+      EXPECT_EQ(results.next(), i);
+      EXPECT_EQ(cancelled, 0);
+    } catch (const CancelledError&) {
+      ++cancelled;
+    }
+  }
+  EXPECT_GE(cancelled, 34);
+  EXPECT_EQ(results.next(), std::nullopt);
+}
+
 TEST_F(ExecutorTest, TheLastHandleWaitsForTheCalls) {
   Future<int> future = ProcessPoolExecutor(1).submit(square, 4);
   EXPECT_TRUE(future.done());

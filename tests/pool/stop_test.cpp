@@ -115,6 +115,42 @@ TEST_F(PoolStopTest, WorkersOfFewTasksDoNotKeepAClosedPoolFromItsEnd) {
   for (int i = 0; i < 20; ++i) EXPECT_EQ(results[static_cast<std::size_t>(i)].get(), i * i);
 }
 
+TEST_F(PoolStopTest, AClosedPoolEndsAlsoWhenItsLastResultsAreOfInterestNoMore) {
+  const Event go;
+  const Pool pool(
+      1, [](const Event& event) { Event(event).wait(); }, go);
+  auto results = std::make_unique<ResultRange<int>>(pool.imap(square, numbers(1, 5)));
+  pool.close();
+  // The thread that collects sleeps.
+  std::this_thread::sleep_for(20ms);
+  results.reset();
+  Event(go).set();
+  pool.join();
+}
+
+TEST_F(PoolStopTest, WhatIsCalledWhileAPoolEndsEndsToo) {
+  for (int i = 0; i < rounds(30, 1000); ++i) {
+    const Pool pool(1);
+    std::atomic<int> got{0};
+    std::thread caller([&] {
+      try {
+        for (;;) {
+          std::atomic<int> called{0};
+          const auto result = pool.apply_async(square, 3);
+          result.then([&](int) { ++called; }, [&](const std::exception&) { ++called; });
+          EXPECT_TRUE(result.wait(20s));
+          EXPECT_EQ(called, 1);
+          ++got;
+        }
+      } catch (const ValueError&) {
+      }
+    });
+    while (got < 3) std::this_thread::yield();
+    i % 2 == 0 ? pool.terminate() : pool.close();
+    caller.join();
+  }
+}
+
 TEST_F(PoolStopTest, TerminateEndsTenThousandLongTasksAtOnce) {
   const Pool pool(2);
   const auto result =
@@ -166,6 +202,28 @@ TEST_F(PoolStopTest, AForkedChildsCopyDoesNothingAtItsEnd) {
             0);
 
   EXPECT_EQ(pool.map(square, numbers(1, 10)).size(), 10U);
+}
+
+TEST_F(PoolStopTest, AForkedChildIsToldThatItGetsNoResults) {
+  const Pool pool(1);
+  const ThreadPool threads(1);
+  const Event go;
+  const auto wait = [](const Event& event) { Event(event).wait(); };
+  const auto result = pool.apply_async(wait, go);
+  const auto of_thread = threads.apply_async(wait, go);
+
+  EXPECT_EQ(in_child([&] {
+              EXPECT_THROW(result.get(), RuntimeError);
+              EXPECT_THROW(of_thread.get(), RuntimeError);
+              EXPECT_THROW(static_cast<void>(pool.stats()), RuntimeError);
+              EXPECT_THROW(static_cast<void>(threads.stats()), RuntimeError);
+              EXPECT_THROW(threads.close(), RuntimeError);
+              return !HasFailure();
+            }),
+            0);
+  Event(go).set();
+  result.get();
+  of_thread.get();
 }
 
 TEST_F(PoolStopTest, AWorkerOfAPoolIsADaemonAndHasNoPoolOfItsOwn) {

@@ -82,6 +82,8 @@ class Job : public std::enable_shared_from_this<Job> {
   [[nodiscard]] std::size_t items_expected() const;
 
   [[nodiscard]] bool cancel();
+  /// These items were taken back.
+  void note_cancelled(std::size_t first, std::size_t items);
   [[nodiscard]] bool cancelled() const noexcept { return cancelled_.load(); }
   [[nodiscard]] bool running();
 
