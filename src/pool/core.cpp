@@ -235,7 +235,6 @@ void Core::handle_events() {
   }
   const std::lock_guard guard(mutex_);
   failed_all_ = true;
-  ended_.notify_all();
   call_result_thread();
 }
 

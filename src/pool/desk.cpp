@@ -78,8 +78,8 @@ bool Desk::fill_slot(Task& task, std::span<const std::byte> bytes) {
   TaskSlot& slot = board_.slot(number);
   slot.code.store(task.code, std::memory_order_relaxed);
   slot.first = 0;
-  slot.count = task.count;
-  slot.timeout_ns = task.timeout_ns;
+  slot.count.store(task.count, std::memory_order_relaxed);
+  slot.timeout_ns.store(task.timeout_ns, std::memory_order_relaxed);
   slot.which.store(0, std::memory_order_relaxed);
   if (memory::Parcel* parcel = task.parcel.release(); parcel != nullptr) {
     slot.argument_bytes = task.argument_bytes;

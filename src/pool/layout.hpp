@@ -67,36 +67,32 @@ struct TaskSlot {
   std::atomic<std::uint64_t> code;       ///< name of the block that says what to call
   std::atomic<std::uint64_t> arguments;  ///< name of a parcel; 0: they lie here
   std::uint64_t argument_bytes;
-  std::uint32_t first;      ///< the items before it are skipped: they have ended
-  std::uint32_t count;      ///< of all items
-  std::int64_t timeout_ns;  ///< of each item; 0: none
-  std::uint64_t reserved[2];
+  std::uint32_t first;                   ///< the items before it are skipped: they have ended
+  std::atomic<std::uint32_t> count;      ///< of all items
+  std::atomic<std::int64_t> timeout_ns;  ///< of each item; 0: none
 
   // Written by the worker.
-  std::atomic<std::uint64_t> progress;
+  alignas(64) std::atomic<std::uint64_t> progress;
   std::atomic<std::int64_t> begun_ns;  ///< of the item under way; only where there is a timeout
   /// Names of parcels: the results lie in the one that `which` says; 0: they lie here. The other
   /// one is on its way in or out.
   std::atomic<std::uint64_t> results[2];
   std::atomic<std::uint32_t> which;
-  std::uint32_t reserved_of_worker[7];
 
-  std::byte inline_arguments[kInlineArguments];
+  alignas(64) std::byte inline_arguments[kInlineArguments];
   std::byte inline_results[kInlineResults];
 };
 static_assert(sizeof(TaskSlot) == 512);
 
 /// What a worker says of itself. Begun anew by the parent for each process at that place.
 struct alignas(64) WorkerPlace {
-  std::atomic<std::uint32_t> ready;  ///< its initializer has returned
-  std::uint32_t reserved_of_start;
+  std::atomic<std::uint32_t> ready;    ///< its initializer has returned
   std::atomic<std::uint64_t> error;    ///< name of a parcel: what its initializer threw
   std::atomic<std::uint32_t> at;       ///< slot under way, counted from 1; 0: idle
   std::atomic<std::uint32_t> looking;  ///< it is awake, and takes what comes
   std::atomic<std::uint64_t> tasks;    ///< items done
   std::atomic<std::int64_t> busy_ns;
   std::atomic<std::int64_t> since_ns;  ///< when it was ready
-  std::uint64_t reserved_words[2];
 };
 static_assert(sizeof(WorkerPlace) == 64);
 
@@ -110,15 +106,12 @@ struct Board : memory::ObjectHeader {
   static constexpr memory::ObjectKind kKind = memory::ObjectKind::kPool;
 
   std::uint32_t workers;
-  std::uint32_t slots;             ///< a power of two
-  std::uint32_t maxtasksperchild;  ///< 0: no limit
-  std::uint32_t reserved_limits;
-  std::atomic<std::uint32_t> stop;  ///< workers leave when they find nothing to do
-  std::uint32_t reserved_stop;
+  std::uint32_t slots;               ///< a power of two
+  std::uint32_t maxtasksperchild;    ///< 0: no limit
+  std::atomic<std::uint32_t> stop;   ///< workers leave when they find nothing to do
   std::atomic<std::uint64_t> codes;  ///< name of the newest code block, each names the one before
   /// Name of the code block that was last put in the row, or is on its way in or out.
   std::atomic<std::uint64_t> code_in_hand;
-  std::uint64_t reserved_words[3];
   alignas(64) sync::Gate idle;     ///< where workers wait for tasks
   alignas(64) sync::Gate results;  ///< where the parent waits for results
   Line tasks;

@@ -48,13 +48,12 @@ TEST_F(PoolWatchTest, ProgressIsToldUpToTheEnd) {
   EXPECT_EQ(told.back(), 100U);
 }
 
-std::string standard_error_of(int descriptor, const std::function<void()>& act) {
+void with_standard_error(int descriptor, const std::function<void()>& act) {
   const int before = ::dup(STDERR_FILENO);
   ::dup2(descriptor, STDERR_FILENO);
   act();
   ::dup2(before, STDERR_FILENO);
   ::close(before);
-  return {};
 }
 
 TEST_F(PoolWatchTest, ProgressIsALineOnATerminalAndNothingElsewhere) {
@@ -65,7 +64,7 @@ TEST_F(PoolWatchTest, ProgressIsALineOnATerminalAndNothingElsewhere) {
   int ours = -1;
   int terminal = -1;
   ASSERT_EQ(::openpty(&ours, &terminal, nullptr, nullptr, nullptr), 0);
-  standard_error_of(terminal, work);
+  with_standard_error(terminal, work);
   char text[4096] = {};
   ASSERT_GT(::read(ours, text, sizeof text - 1), 0);
   EXPECT_THAT(text, HasSubstr("1000/1000 100%"));
@@ -74,7 +73,7 @@ TEST_F(PoolWatchTest, ProgressIsALineOnATerminalAndNothingElsewhere) {
 
   int ends[2];
   ASSERT_EQ(::pipe(ends), 0);
-  standard_error_of(ends[1], work);
+  with_standard_error(ends[1], work);
   ::close(ends[1]);
   EXPECT_EQ(::read(ends[0], text, sizeof text), 0);
   ::close(ends[0]);
