@@ -94,7 +94,7 @@ std::string describe(const Path& path, std::size_t i) {
 
 }  // namespace
 
-StepReport kill_at_every_step(const Operation& operation, int usual_kills) {
+StepReport kill_at_every_step(const Operation& operation, Kills kills) {
   operation.arrange();
   const Path path = follow(operation);
   operation.check();
@@ -103,10 +103,9 @@ StepReport kill_at_every_step(const Operation& operation, int usual_kills) {
     ADD_FAILURE() << "already after the whole operation";
     return report;
   }
+  const std::size_t spread = path.points.size() / static_cast<std::size_t>(kills.usual);
   const std::size_t stride =
-      long_form()
-          ? 1
-          : std::max<std::size_t>(1, path.points.size() / static_cast<std::size_t>(usual_kills));
+      long_form() ? static_cast<std::size_t>(kills.every) : std::max<std::size_t>(1, spread);
   // Another part of the path each time.
   std::random_device random;
   for (std::size_t i = random() % stride; i < path.points.size(); i += stride) {

@@ -22,10 +22,15 @@ struct StepReport {
   bool blocked = false;  ///< `act` did not end but slept for good; it was killed there too
 };
 
-/// Follows `act` once, step by step, then kills one victim at each instruction on that path: at
-/// every one in the long form, else at some `usual_kills` spread over it, others each time. Stops
-/// at the first failed check and says where. A string instruction with a repeat prefix counts as
-/// one.
-StepReport kill_at_every_step(const Operation& operation, int usual_kills = 200);
+/// How many victims there are.
+struct Kills {
+  int usual = 200;  ///< in the short form, spread over the path
+  int every = 1;    ///< in the long form at each n-th instruction
+};
+
+/// Follows `act` once, step by step, then kills one victim at each instruction on that path, or at
+/// as many as `kills` says, others each time. Stops at the first failed check and says where. A
+/// string instruction with a repeat prefix counts as one.
+StepReport kill_at_every_step(const Operation& operation, Kills kills = {});
 
 }  // namespace multiprocessing::test
