@@ -224,22 +224,22 @@ void Desk::bury(const Death& death) {
 void Desk::lose(std::uint32_t number, const Death& death) {
   TaskSlot& slot = board_.slot(number);
   Task& task = in_slot_[number];
-  const auto [begun, expired] = progress_in(slot);
+  const Progress progress = progress_in(slot);
   const std::shared_ptr<Job> job = task.job;
   const auto lost = [&](std::uint32_t item) {
-    job->fail(task.first_item + item, expired
+    job->fail(task.first_item + item, progress.expired
                                           ? timed_out(task, item)
                                           : std::make_exception_ptr(WorkerLost(
                                                 death.pid, death.exitcode, name_of(task, item))));
   };
   std::uint32_t next = slot.first;
   std::size_t items = 0;
-  if (begun > slot.first) {
-    items = accept(slot, task, begun - 1);
-    next = begun;
+  if (progress.begun > slot.first) {
+    items = accept(slot, task, progress.begun - 1);
+    next = progress.begun;
     task.deaths = 0;
-    if (begun <= task.count) {
-      lost(begun - 1);
+    if (progress.begun <= task.count) {
+      lost(progress.begun - 1);
       ++items;
     } else {
       next = task.count;

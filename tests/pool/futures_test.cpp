@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // The executor, its futures, and what waits for many of them.
 #include <multiprocessing/futures.hpp>
-#include <ranges>
 #include <set>
 #include <unordered_set>
 
@@ -146,8 +145,8 @@ TEST_F(ExecutorTest, MapReadsOnlyAsFarAheadAsItsBuffer) {
   const ProcessPoolExecutor executor(2);
   int read = 0;
   const auto note = [&](int x) { return ++read, x; };
-  const auto items = numbers(1, 1000);
-  auto results = executor.map(square, items | std::views::transform(note), {.buffersize = 10});
+  const ReadBy items{note, numbers(1, 1000)};
+  auto results = executor.map(square, items, {.buffersize = 10});
   for (int i = 1; i <= 1000; ++i) {
     EXPECT_EQ(results.next(), i * i);
     EXPECT_LT(read, i + 10);

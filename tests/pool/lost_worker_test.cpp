@@ -55,10 +55,11 @@ TEST_F(LostWorkerTest, HoweverATaskEndsItsWorkerThatTaskAloneIsLost) {
   const std::map<End, int> codes{{End::kStdExit, 4},     {End::kAbort, -SIGABRT},
                                  {End::kQuickExit, 5},   {End::kSegv, -SIGSEGV},
                                  {End::kKill, -SIGKILL}, {End::kPthreadExit, 0}};
-  for (const auto& [how, code] : codes) {
+  for (const auto& each : codes) {
+    const End how = each.first;
     const auto others = pool.map_async(square, numbers(1, 20), {.chunksize = 1});
     const auto lost = caught<WorkerLost>([&] { pool.apply(end_by, how); });
-    EXPECT_EQ(lost.exitcode(), code) << static_cast<int>(how);
+    EXPECT_EQ(lost.exitcode(), each.second) << static_cast<int>(how);
     EXPECT_EQ(others.get().size(), 20U);
   }
   EXPECT_THROW(pool.apply(end_by, End::kMpExit), RemoteError);

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <csignal>
 #include <ctime>
+#include <iterator>
 #include <multiprocessing/context.hpp>
 #include <multiprocessing/partial.hpp>
 #include <multiprocessing/pool.hpp>
@@ -32,6 +33,29 @@ inline std::vector<int> numbers(int first, int last) {
   std::iota(all.begin(), all.end(), first);
   return all;
 }
+
+/// Numbers that are made by a function of each as they are read.
+template <class F> struct ReadBy {
+  struct iterator {
+    using iterator_category = std::input_iterator_tag;
+    using value_type = int;
+    using difference_type = std::ptrdiff_t;
+    using pointer = int*;
+    using reference = int;
+    int operator*() const { return (*read)(*at); }
+    iterator& operator++() { return ++at, *this; }
+    void operator++(int) { ++at; }
+    bool operator==(const iterator& other) const { return at == other.at; }
+    const F* read;
+    const int* at;
+  };
+  F read;
+  std::vector<int> items;
+  iterator begin() const { return {&read, items.data()}; }
+  iterator end() const { return {&read, items.data() + items.size()}; }
+  [[nodiscard]] std::size_t size() const { return items.size(); }
+};
+template <class F> ReadBy(F, std::vector<int>) -> ReadBy<F>;
 
 [[noreturn]] inline void wait_for_ever() {
   for (;;) ::pause();
