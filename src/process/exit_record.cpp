@@ -147,7 +147,7 @@ memory::Offset RecordHandle::page_offset() const noexcept {
   return memory::offset_of(&RecordPage::object_of(page_->object));
 }
 
-std::uint32_t RecordHandle::number() const noexcept {
+std::uint32_t RecordHandle::number() const {
   const std::lock_guard guard(lock());
   return static_cast<std::uint32_t>(record_ - served_file().records);
 }

@@ -48,7 +48,7 @@ struct alignas(64) ExitRecord {
 
   void write_report(int exitcode, bool clean) noexcept;
   [[nodiscard]] ExitReport read_report() const noexcept;
-  void write_status(int status) noexcept;
+  void write_status(int code) noexcept;
   [[nodiscard]] std::optional<int> read_status() const noexcept;
 };
 static_assert(sizeof(ExitRecord) == 64);
@@ -77,7 +77,7 @@ class RecordHandle {
   [[nodiscard]] memory::Offset page_offset() const noexcept;
   [[nodiscard]] memory::Offset offset() const noexcept { return memory::offset_of(record_); }
   /// Of one that a fork server maps: which it is.
-  [[nodiscard]] std::uint32_t number() const noexcept;
+  [[nodiscard]] std::uint32_t number() const;
 
   /// Never gives it back: a child that nobody knows may still look at it.
   void abandon() noexcept { record_ = nullptr, page_ = nullptr; }

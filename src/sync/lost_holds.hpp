@@ -19,7 +19,7 @@ template <class Key> class LostHolds {
   /// So many levels are lost. Of very many the oldest is forgotten.
   void add(const Key& key, std::uint32_t levels) noexcept {
     forget(key);
-    if (count_ == kMost) forget(Key(entries_.front().key));
+    if (count_ == kMost) forget(entries_.front().key);
     entries_[count_++] = {key, levels, 0};
   }
   /// What is acquired after a loss is released before what was lost.
@@ -31,10 +31,11 @@ template <class Key> class LostHolds {
     Entry* const entry = find(key);
     if (entry == nullptr) return false;
     if (entry->acquired != 0) return --entry->acquired, false;
-    if (--entry->levels == 0) forget(Key(key));
+    if (--entry->levels == 0) forget(key);
     return true;
   }
-  void forget(const Key& key) noexcept {
+  // By value: it may be that of an entry that moves.
+  void forget(Key key) noexcept {
     Entry* const begin = entries_.data();
     count_ = static_cast<std::size_t>(
         std::remove_if(begin, begin + count_,
