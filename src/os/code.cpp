@@ -4,20 +4,25 @@
 #include <dlfcn.h>
 #include <fmt/format.h>
 #include <link.h>
+#include <pthread.h>
 
 #include <algorithm>
 #include <cstring>
 #include <fstream>
 #include <multiprocessing/errors.hpp>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <sstream>
 #include <utility>
 
+#include "os/fork_mutex.hpp"
+
 namespace multiprocessing::os {
 namespace {
 
-constexpr std::size_t kProbeBytes = 16;
+// More than the prologue, which functions of different programs may have in common.
+constexpr std::size_t kProbeBytes = 64;
 
 // One loaded module as dl_iterate_phdr shows it. The program itself is the first.
 struct Module {
@@ -93,8 +98,17 @@ std::string path_of(const dl_phdr_info& info, ElfW(Addr) address) {
   return path;
 }
 
+// Held by whoever walks over the modules, and by whoever forks: the walk takes a lock of the
+// dynamic linker's, which a child that is forked in the middle of it would find held for ever.
+ForkMutex walking;
+// Before all others: then a fork takes it as the last one, as who walks while he holds another.
+[[gnu::constructor(101)]] void register_walking() {
+  ::pthread_atfork([] { walking.lock(); }, [] { walking.unlock(); }, nullptr);
+}
+
 // Calls visit(module) until it says true.
 template <class Visit> void visit_modules(Visit visit) {
+  const std::lock_guard guard(walking);
   struct Walk {
     Visit& visit;
     bool first = true;
@@ -131,8 +145,8 @@ std::optional<std::uint64_t> base_of_module(const CodeName& name) {
   visit_modules([&](const Module& module) {
     const bool same_file =
         name.module.empty() ? module.is_program : name.module == module.info->dlpi_name;
-    const bool same_build = build_id_of(module) == name.build_id;
-    if (name.build_id.empty() ? !same_file : !same_build) return false;
+    if (build_id_of(module) != name.build_id) return false;
+    if (name.build_id.empty() && !same_file) return false;
     if (module.is_program != name.module.empty()) return false;
     base = module.info->dlpi_addr;
     return true;
