@@ -19,6 +19,7 @@
 #include <multiprocessing/address.hpp>
 #include <multiprocessing/detail/managers/dict.hpp>
 #include <multiprocessing/detail/managers/list.hpp>
+#include <multiprocessing/detail/managers/pool.hpp>
 #include <multiprocessing/detail/managers/queue.hpp>
 #include <multiprocessing/detail/managers/registered_callable.hpp>
 #include <multiprocessing/detail/managers/registered_type.hpp>
@@ -27,6 +28,7 @@
 #include <multiprocessing/detail/managers/value.hpp>
 #include <multiprocessing/detail/target.hpp>
 #include <multiprocessing/listener.hpp>
+#include <multiprocessing/pool.hpp>
 #include <multiprocessing/timeout.hpp>
 
 #include <chrono>
@@ -250,6 +252,26 @@ class SyncManager : public BaseManager {
   [[nodiscard]] ConditionProxy Condition(const RLockProxy& lock) const;
   [[nodiscard]] BarrierProxy Barrier(int parties, Timeout timeout = forever) const;
 
+  /// A pool of workers of the server's, which call `initializer(arguments...)` first. THROWS: as
+  /// the constructors of mp::Pool, and TypeError for an initializer that cannot go to the server.
+  [[nodiscard]] PoolProxy Pool(PoolOptions options = {}) const {
+    return make_pool(options, nullptr);
+  }
+  [[nodiscard]] PoolProxy Pool(std::int64_t processes) const {
+    return Pool(PoolOptions{.processes = processes});
+  }
+  template <class F, class... Args>
+  [[nodiscard]] PoolProxy Pool(PoolOptions options, F&& initializer, Args&&... arguments) const {
+    return make_pool(options, std::make_shared<detail::BoundTarget<F, Args...>>(
+                                  std::in_place, std::forward<F>(initializer),
+                                  std::forward<Args>(arguments)...));
+  }
+  template <class F, class... Args>
+  [[nodiscard]] PoolProxy Pool(std::int64_t processes, F&& initializer, Args&&... arguments) const {
+    return Pool(PoolOptions{.processes = processes}, std::forward<F>(initializer),
+                std::forward<Args>(arguments)...);
+  }
+
   /// Of a T, or of what `value` is: a string literal is a std::string.
   template <class T = void, class Given> [[nodiscard]] auto Value(const Given& value) const {
     using Kept = std::conditional_t<std::is_void_v<T>, detail::message_type_t<const Given&>, T>;
@@ -269,6 +291,9 @@ class SyncManager : public BaseManager {
   }
 
  private:
+  [[nodiscard]] PoolProxy make_pool(const PoolOptions& options,
+                                    std::shared_ptr<detail::Target> initializer) const;
+
   template <class K, class V> using DictOf = detail::DictReferent<detail::OrderedMap<K, V>>;
   template <class T> using ListOf = detail::ListReferent<detail::ListItems<T>>;
   template <class K, class V, class Pairs>

@@ -12,6 +12,7 @@
 #include <system_error>
 #include <tuple>
 
+#include "managers/initializer.hpp"
 #include "managers/proxy_core.hpp"
 #include "managers/python_pickle.hpp"
 #include "managers/server_core.hpp"
@@ -24,11 +25,6 @@
 namespace multiprocessing {
 
 namespace managers {
-
-/// What the server calls before it listens; may be nothing.
-struct Initializer {
-  std::shared_ptr<detail::Target> target;
-};
 
 namespace {
 
@@ -104,19 +100,6 @@ class ManagerCore {
 };
 
 }  // namespace managers
-
-namespace detail {
-template <> struct Traveller<managers::Initializer> {
-  static void encode(Encoder& encoder, const managers::Initializer& initializer) {
-    encoder.put(initializer.target != nullptr);
-    if (initializer.target != nullptr) initializer.target->encode(encoder);
-  }
-  static managers::Initializer decode(Decoder& decoder) {
-    if (!decoder.take<bool>()) return {};
-    return {decode_target(decoder)};
-  }
-};
-}  // namespace detail
 
 using managers::ManagerCore;
 using managers::ServerCore;
@@ -291,6 +274,13 @@ ConditionProxy SyncManager::Condition(const RLockProxy& lock) const {
 }
 BarrierProxy SyncManager::Barrier(int parties, Timeout timeout) const {
   return make_of_key<BarrierProxy>("Barrier", 0, parties, nullptr, detail::seconds_of(timeout));
+}
+
+PoolProxy SyncManager::make_pool(const PoolOptions& options,
+                                 std::shared_ptr<detail::Target> initializer) const {
+  return make_of_key<PoolProxy>("Pool", 0, options.processes, options.maxtasksperchild,
+                                detail::task_timeout_ns(options.task_timeout),
+                                managers::Initializer{std::move(initializer)});
 }
 
 Manager::Manager(ManagerOptions options, process::Launcher* launcher)

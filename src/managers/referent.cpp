@@ -116,6 +116,13 @@ void ServerCall::reply_raw(const RawValue& value) {
   for (const Handle& handle : value.handles) out_.attach_handle(handle);
 }
 
+void ServerCall::reply_object(const std::shared_ptr<Referent>& object) {
+  if (python_) refuse_in_python(fmt::format("a {} of a method", object->type_id()));
+  session_.reply_object(object, out_);
+}
+
+const managers::ServerCore& ServerCall::server() const noexcept { return session_.server(); }
+
 void ServerCall::refuse_in_python(const std::string& type) {
   throw TypeError(type + " has no counterpart in Python");
 }

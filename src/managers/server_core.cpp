@@ -66,7 +66,9 @@ ServerCore::~ServerCore() {
 std::shared_ptr<ServerCore> ServerCore::here(Ident ident) {
   const std::lock_guard guard(servers_mutex);
   const auto found = servers().find(ident >> kIdentBits);
-  return found == servers().end() ? nullptr : found->second.lock();
+  auto server = found == servers().end() ? nullptr : found->second.lock();
+  // A child of the server has but a copy, whose mutexes may be held by threads that it lacks.
+  return server != nullptr && server->maker_ == os::fork_generation() ? server : nullptr;
 }
 
 void ServerCore::listen() {

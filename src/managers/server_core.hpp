@@ -19,6 +19,7 @@
 
 #include "managers/objects.hpp"
 #include "managers/own_socket.hpp"
+#include "os/fork_mutex.hpp"
 #include "os/socket_file.hpp"
 
 namespace multiprocessing::managers {
@@ -69,6 +70,7 @@ class ServerCore : public std::enable_shared_from_this<ServerCore> {
   const detail::Registry registry_;
   const ServerSettings settings_;
   const std::uint64_t nonce_;
+  const std::uint32_t maker_ = os::fork_generation();
   Address address_;
   bool made_up_ = false;
   OwnSocket listening_;

@@ -33,6 +33,8 @@ class Session {
   void hang_up() const noexcept;
   /// THROWS: CallerGone.
   void check_caller() const;
+  /// Writes the object as the reply, and has the client refer to it.
+  void reply_object(const std::shared_ptr<detail::Referent>& referent, detail::Encoder& out);
 
   [[nodiscard]] ServerCore& server() noexcept { return *server_; }
   /// Whether shared objects may be sent to it.
@@ -48,7 +50,6 @@ class Session {
   void answer(const RequestHeader& request, detail::ServerCall& call, detail::Encoder& out);
   void make(const RequestHeader& request, detail::ServerCall& call, detail::Encoder& out);
   void create(detail::ServerCall& call, detail::Encoder& out);
-  void reply_object(const std::shared_ptr<detail::Referent>& referent, detail::Encoder& out);
   void lease(Ident ident);
   void release(Ident ident);
   [[nodiscard]] std::vector<detail::Handle> adopt(const std::vector<std::uint64_t>& offsets);

@@ -10,6 +10,7 @@
 #include <multiprocessing/errors.hpp>
 
 #include "managers/locks.hpp"
+#include "managers/pool_referent.hpp"
 #include "managers/proxy_core.hpp"
 #include "managers/queue_referent.hpp"
 #include "managers/session.hpp"
@@ -126,6 +127,10 @@ template <bool kJoinable> std::shared_ptr<Referent> make_queue(ServerCall& call)
   // In Python both are of one type.
   return std::make_shared<QueueReferent>(call.arg_or<std::int64_t>(0), kJoinable || call.python());
 }
+std::shared_ptr<Referent> make_pool(ServerCall& call) {
+  if (call.python()) throw TypeError("Pool: this server cannot run a Python program's functions");
+  return std::make_shared<PoolReferent>(call);
+}
 template <class R> std::shared_ptr<Referent> make_of(ServerCall& call) {
   return std::make_shared<R>(call);
 }
@@ -146,6 +151,7 @@ constexpr StandardType kTypes[] = {
     {"Queue", make_queue<false>},
     {"JoinableQueue", make_queue<true>},
     {"Namespace", make_of<NamespaceReferent>},
+    {"Pool", make_pool},
     {"dict", make_of<detail::DictReferent<OrderedMap<Object, Object>>>},
     {"list", make_of<detail::ListReferent<std::vector<Object>>>},
     {"set", make_of<detail::SetReferent<Object>>},

@@ -119,14 +119,20 @@ void Core::require_open() const {
   throw ValueError("this Pool takes no more tasks: it was closed or terminated; make another one");
 }
 
-void Core::submit(const NewChunk& chunk, const detail::Encoder& arguments, ParcelOwner parcel) {
+std::uint64_t Core::begin_call() {
+  require_open();
+  return ++calls_;
+}
+
+void Core::submit(const detail::NewChunk& chunk, const detail::Encoder& arguments,
+                  ParcelOwner parcel) {
   require_open();
   Task task;
   task.job = chunk.job;
   task.number = chunk.job->number;
   task.first_item = chunk.first_item;
   task.count = chunk.items;
-  task.timeout_ns = chunk.timeout_ns;
+  task.timeout_ns = chunk.timeout_ns != 0 ? chunk.timeout_ns : plan_.task_timeout_ns;
   task.code = codes_.name_of(board_, chunk.code);
   task.argument_bytes = arguments.size();
   if (task.timeout_ns != 0) staff_.watch_timeout(task.timeout_ns);
@@ -341,12 +347,12 @@ void Core::terminate(int signal, bool wait) {
   if (wait) await_end(os::Deadline::after(kLongestEnd));
 }
 
-void Core::join() {
+bool Core::join(const os::Deadline& deadline) {
   if (state_.load() == State::kOpen) {
     throw ValueError(fmt::format(
         "cannot join a {} that takes tasks: call close() or terminate() first", name()));
   }
-  await_end(os::Deadline::never());
+  return await_end(deadline);
 }
 
 void Core::end() noexcept {
@@ -361,13 +367,13 @@ void Core::end() noexcept {
   }
 }
 
-void Core::await_end(const os::Deadline& deadline) noexcept {
+bool Core::await_end(const os::Deadline& deadline) noexcept {
   // A callback that ends its own pool cannot wait for itself.
-  if (calling_here == this || collecting_here == this) return;
+  if (calling_here == this || collecting_here == this) return true;
   std::unique_lock lock(mutex_);
   const auto over = [this] { return result_thread_ended_; };
-  if (deadline.is_never()) return ended_.wait(lock, over);
-  ended_.wait_for(lock, std::chrono::nanoseconds(deadline.at_ns() - os::now_ns()), over);
+  if (deadline.is_never()) return ended_.wait(lock, over), true;
+  return ended_.wait_for(lock, std::chrono::nanoseconds(deadline.at_ns() - os::now_ns()), over);
 }
 
 }  // namespace multiprocessing::pool

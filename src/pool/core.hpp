@@ -29,16 +29,7 @@
 
 namespace multiprocessing::pool {
 
-/// A chunk as its writer hands it over.
-struct NewChunk {
-  std::shared_ptr<Job> job;
-  detail::TaskCode code;
-  std::size_t first_item;
-  std::uint32_t items;
-  std::int64_t timeout_ns;
-};
-
-class Core final : public detail::JobHost, public std::enable_shared_from_this<Core> {
+class Core final : public detail::TaskHost, public std::enable_shared_from_this<Core> {
  public:
   Core(memory::Handle board, const detail::PoolPlan& plan);
   ~Core();
@@ -46,19 +37,20 @@ class Core final : public detail::JobHost, public std::enable_shared_from_this<C
   /// Starts the threads. Once, when it lies in a shared_ptr.
   void open();
 
+  std::uint64_t begin_call() override;
+  void submit(const detail::NewChunk& chunk, const detail::Encoder& arguments,
+              ParcelOwner parcel) override;
   /// THROWS: ValueError (of an executor RuntimeError) if it takes no tasks any more; what broke it.
-  void submit(const NewChunk& chunk, const detail::Encoder& arguments, ParcelOwner parcel);
   void require_open() const;
   /// THROWS: RuntimeError in a forked child.
   void require_own() const;
-  [[nodiscard]] std::uint64_t next_call() noexcept { return ++calls_; }
 
   void close();
   /// Ends the workers by that signal; what has not ended fails. At most a few seconds.
   void terminate(int signal, bool wait);
-  /// THROWS: ValueError while it is open.
-  void join();
-  void await_end(const os::Deadline& deadline) noexcept;
+  /// Says whether it has ended. THROWS: ValueError while it is open.
+  bool join(const os::Deadline& deadline);
+  bool await_end(const os::Deadline& deadline) noexcept;
   /// What the end of the last handle does.
   void end() noexcept;
   /// Takes back all that no worker has begun: it ends with CancelledError.
@@ -67,7 +59,6 @@ class Core final : public detail::JobHost, public std::enable_shared_from_this<C
   [[nodiscard]] std::uint32_t workers() const noexcept { return plan_.workers; }
   [[nodiscard]] bool own() const noexcept;
   [[nodiscard]] Staff& staff() noexcept { return staff_; }
-  [[nodiscard]] std::int64_t default_timeout_ns() const noexcept { return plan_.task_timeout_ns; }
 
   // Of the thread that waits for what it submits.
   [[nodiscard]] bool take_attention() noexcept;

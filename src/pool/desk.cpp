@@ -123,8 +123,9 @@ std::size_t Desk::accept(TaskSlot& slot, Task& task, std::uint32_t end) {
   const std::size_t items = end - first;
   if (items == 0 || task.job->abandoned()) return items;
   const std::uint64_t name = slot.results[slot.which.load(std::memory_order_acquire)].load();
+  const std::size_t bytes = slot.result_bytes.load(std::memory_order_relaxed);
   if (name == 0) {
-    detail::Decoder results(std::span(slot.inline_results));
+    detail::Decoder results(std::span(slot.inline_results).first(bytes));
     task.job->accept(task.first_item + first, items, results);
     return items;
   }
@@ -132,7 +133,7 @@ std::size_t Desk::accept(TaskSlot& slot, Task& task, std::uint32_t end) {
   try {
     const std::vector<memory::Handle> handles = queues::handles_of(*parcel);
     connection::Unparked unparked(handles);
-    detail::Decoder results(parcel->payload(), handles, unparked.descriptors());
+    detail::Decoder results(parcel->payload().first(bytes), handles, unparked.descriptors());
     task.job->accept(task.first_item + first, items, results);
   } catch (const std::exception&) {
     // No room for the handles or descriptors of the results.

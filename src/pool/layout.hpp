@@ -78,6 +78,7 @@ struct TaskSlot {
   /// one is on its way in or out.
   std::atomic<std::uint64_t> results[2];
   std::atomic<std::uint32_t> which;
+  std::atomic<std::uint64_t> result_bytes;  ///< of the items that are done, at least
 
   alignas(64) std::byte inline_arguments[kInlineArguments];
   std::byte inline_results[kInlineResults];

@@ -62,6 +62,7 @@ PoolHandle::~PoolHandle() {
 }
 
 std::shared_ptr<JobHost> PoolHandle::host() const { return core_; }
+TaskHost& PoolHandle::tasks() const noexcept { return *core_; }
 std::uint32_t PoolHandle::workers() const noexcept { return core_->workers(); }
 void PoolHandle::require_open() const { core_->require_open(); }
 void PoolHandle::close() const {
@@ -74,13 +75,13 @@ void PoolHandle::terminate(int signal, bool wait) const {
 }
 void PoolHandle::join() const {
   core_->require_own();
-  core_->join();
+  core_->join(os::Deadline::never());
 }
 void PoolHandle::shutdown(bool wait, bool cancel) const {
   core_->require_own();
   core_->close();
   if (cancel) core_->cancel_waiting();
-  if (wait) core_->join();
+  if (wait) core_->join(os::Deadline::never());
 }
 std::vector<WorkerStats> PoolHandle::stats() const {
   core_->require_own();
@@ -93,11 +94,9 @@ PoolHandle::Attention::~Attention() {
   if (mine_) core_.leave_attention();
 }
 
-ChunkWriter::ChunkWriter(pool::Core& core, std::shared_ptr<Job> job, TaskCode code,
-                         TaskLimits limits)
-    : core_(core), job_(std::move(job)), code_(code), limits_(limits) {
-  core_.require_open();
-  job_->number = core_.next_call();
+ChunkWriter::ChunkWriter(TaskHost& host, std::shared_ptr<Job> job, TaskCode code, TaskLimits limits)
+    : host_(host), job_(std::move(job)), code_(code), limits_(limits) {
+  job_->number = host_.begin_call();
 }
 
 ChunkWriter::~ChunkWriter() {
@@ -112,11 +111,9 @@ void ChunkWriter::reserve(std::size_t bytes) {
 
 void ChunkWriter::submit() {
   if (items_ == 0) return;
-  const std::int64_t own = task_timeout_ns(limits_.timeout);
-  const pool::NewChunk chunk{job_, code_, submitted_, items_,
-                             own != 0 ? own : core_.default_timeout_ns()};
+  const NewChunk chunk{job_, code_, submitted_, items_, task_timeout_ns(limits_.timeout)};
   const bool in_parcel = parcel_ != nullptr;
-  core_.submit(chunk, encoder_,
+  host_.submit(chunk, encoder_,
                pool::ParcelOwner(static_cast<memory::Parcel*>(std::exchange(parcel_, nullptr))));
   submitted_ += items_;
   items_ = 0;

@@ -42,8 +42,11 @@ void Tray::keep_descriptors() {
 void Tray::secure(const Mark& before) {
   const bool more_handles =
       encoder_.handles().size() != before.written.handles || parked_.size() != before.parked;
-  if (encoder_.in_place() && !more_handles) return;
-  move_to_parcel(std::max(kFirstParcel, kGrowth * encoder_.size()));
+  if (!encoder_.in_place() || more_handles) {
+    move_to_parcel(std::max(kFirstParcel, kGrowth * encoder_.size()));
+  }
+  // Before the progress that tells of the item.
+  slot_.result_bytes.store(encoder_.size(), std::memory_order_relaxed);
 }
 
 void Tray::move_to_parcel(std::size_t bytes) {

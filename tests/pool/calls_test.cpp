@@ -169,6 +169,21 @@ TEST_F(PoolCallTest, AnArgumentThatCannotBeSerialisedIsAnErrorOfTheCall) {
   EXPECT_EQ(pool.apply(task, Stubborn{5}), 5);
 }
 
+struct Unreadable {
+  int operator()(int x) const { return x; }
+  template <class Archive> void serialize(Archive& /*ar*/, unsigned) {
+    if (Archive::is_loading::value) throw ValueError("not here");
+  }
+  int state = 0;
+};
+
+TEST_F(PoolCallTest, ACallableThatCannotBeReadFailsEvenTheFirstTaskAndNoWorker) {
+  const Pool fresh(1);
+
+  EXPECT_THROW(fresh.apply(Unreadable(), 1), ValueError);
+  EXPECT_EQ(fresh.stats().front().restarts, 0U);
+}
+
 TEST_F(PoolCallTest, GetWaitsNoLongerThanItsTimeout) {
   const Event go;
   const AsyncResult<int> result = pool.apply_async(

@@ -197,6 +197,9 @@ class Decoder {
   /// The descriptor that write_descriptor wrote. The taker owns it, and each can be taken once.
   [[nodiscard]] int read_descriptor();
 
+  /// All that the message's bytes name by number.
+  [[nodiscard]] std::span<const Handle> handles() const noexcept { return handles_; }
+
   [[nodiscard]] std::size_t position() const noexcept {
     return static_cast<std::size_t>(cursor_ - begin_);
   }

@@ -21,6 +21,8 @@ class Core;
 
 namespace multiprocessing::detail {
 
+class TaskHost;
+
 /// How a pool is made.
 struct PoolPlan {
   std::uint32_t workers = 0;
@@ -48,6 +50,7 @@ class PoolHandle {
 
   [[nodiscard]] pool::Core& core() const noexcept { return *core_; }
   [[nodiscard]] std::shared_ptr<JobHost> host() const;
+  [[nodiscard]] TaskHost& tasks() const noexcept;
   [[nodiscard]] std::uint32_t workers() const noexcept;
 
   void require_open() const;

@@ -18,7 +18,7 @@
 #include <utility>
 
 namespace multiprocessing::pool {
-class Core;
+class ParcelOwner;
 }  // namespace multiprocessing::pool
 
 namespace multiprocessing::detail {
@@ -77,6 +77,30 @@ using TaskEntry = void (*)(Chunk& chunk);
 struct TaskCode {
   TaskEntry entry = nullptr;
   void (*function)() = nullptr;  ///< where the callable is a pointer to a function
+};
+
+/// A chunk as its writer hands it over.
+struct NewChunk {
+  std::shared_ptr<Job> job;
+  TaskCode code;
+  std::size_t first_item;
+  std::uint32_t items;
+  std::int64_t timeout_ns;  ///< 0: that of the pool
+};
+
+/// Who takes chunks: a pool of this process, or this process's side of one that lies elsewhere.
+class TaskHost : public JobHost {
+ public:
+  /// The number of a new call. THROWS: ValueError (of an executor RuntimeError) if the pool takes
+  /// no tasks any more; what broke it.
+  [[nodiscard]] virtual std::uint64_t begin_call() = 0;
+  /// Takes the chunk, whose items are the arguments, in the parcel if there is one. THROWS: the
+  /// same.
+  virtual void submit(const NewChunk& chunk, const Encoder& arguments,
+                      pool::ParcelOwner parcel) = 0;
+
+ protected:
+  ~TaskHost() = default;
 };
 
 /// How an item becomes the arguments of a call.
@@ -160,10 +184,10 @@ struct TaskLimits {
   Timeout timeout = forever;  ///< of each item
 };
 
-/// A chunk that a caller fills and hands to the pool. Errors of serialisation are thrown here.
+/// A chunk that a caller fills and hands to a pool. Errors of serialisation are thrown here.
 class ChunkWriter {
  public:
-  ChunkWriter(pool::Core& core, std::shared_ptr<Job> job, TaskCode code, TaskLimits limits);
+  ChunkWriter(TaskHost& host, std::shared_ptr<Job> job, TaskCode code, TaskLimits limits);
   ChunkWriter(const ChunkWriter&) = delete;
   ChunkWriter& operator=(const ChunkWriter&) = delete;
   ~ChunkWriter();
@@ -180,7 +204,7 @@ class ChunkWriter {
   void submit();
 
  private:
-  pool::Core& core_;
+  TaskHost& host_;  // kept by the job
   const std::shared_ptr<Job> job_;
   const TaskCode code_;
   const TaskLimits limits_;
@@ -201,8 +225,8 @@ template <class F> consteval void check_task() {
 
 template <class F, class Item, Style style> class TypedChunkWriter : public ChunkWriter {
  public:
-  TypedChunkWriter(pool::Core& core, std::shared_ptr<Job> job, F function, TaskLimits limits)
-      : ChunkWriter(core, std::move(job), code_of(function), limits),
+  TypedChunkWriter(TaskHost& host, std::shared_ptr<Job> job, F function, TaskLimits limits)
+      : ChunkWriter(host, std::move(job), code_of(function), limits),
         function_(std::move(function)) {}
 
   template <class Given> void add(Given&& given) {
@@ -244,13 +268,14 @@ template <class F, class Item, Style style> class TypedChunkWriter : public Chun
   F function_;
 };
 
-/// The same for a pool's process, whose callables are checked first.
+/// The same for a pool of processes, whose callables are checked first.
 template <class F, class Item, Style style>
 class CheckedChunkWriter : public TypedChunkWriter<F, Item, style> {
  public:
-  CheckedChunkWriter(const PoolHandle& pool, std::shared_ptr<Job> job, F function,
-                     TaskLimits limits)
-      : TypedChunkWriter<F, Item, style>(pool.core(), std::move(job), std::move(function), limits) {
+  template <class Handle>
+  CheckedChunkWriter(const Handle& pool, std::shared_ptr<Job> job, F function, TaskLimits limits)
+      : TypedChunkWriter<F, Item, style>(pool.tasks(), std::move(job), std::move(function),
+                                         limits) {
     check_task<F>();
   }
 };

@@ -27,6 +27,7 @@ class Deadline;
 
 namespace multiprocessing::managers {
 struct Client;
+class ServerCore;
 class Session;
 }  // namespace multiprocessing::managers
 
@@ -81,12 +82,16 @@ class ServerCall {
     }
   }
   void reply_raw(const RawValue& value);
+  /// An object of the server as the result; the caller gets a proxy. THROWS: TypeError for a Python
+  /// caller.
+  void reply_object(const std::shared_ptr<Referent>& object);
   /// Runs if the caller's process has ended before it could be given the result.
   void on_undelivered(std::function<void()> undo) { undo_ = std::move(undo); }
 
   /// Whether the caller speaks Python's protocol.
   [[nodiscard]] bool python() const noexcept { return python_; }
   [[nodiscard]] const Caller& caller() const noexcept { return caller_; }
+  [[nodiscard]] const managers::ServerCore& server() const noexcept;
 
   /// Sleeps until `changed` is notified, or for a moment; false: the deadline has passed.
   /// THROWS: what ends the call if the caller's process has ended, or the server ends.
