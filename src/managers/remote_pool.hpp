@@ -61,7 +61,6 @@ class RemotePool final : public detail::TaskHost, public std::enable_shared_from
   void take_results(Timeout timeout);
   void accept(const PoolResults& results);
   void fail_all(const std::exception_ptr& error);
-  [[nodiscard]] bool awaits_results() const noexcept;
   void note_sent(std::uint64_t chunk);
   void forget(std::uint64_t chunk);
 

@@ -21,7 +21,7 @@ namespace {
 
 constexpr unsigned kRecords = 64;
 constexpr std::size_t kPageBytes = kRecords * sizeof(ExitRecord);
-constexpr int kLooksForGo = 500;  // of 4 to 40 ns
+constexpr int kLooksForGo = 500;            // of 4 to 40 ns
 constexpr std::size_t kServedPages = 1024;  // of them a fork server's owner has as many as it needs
 
 struct RecordsObject : memory::ObjectHeader {
@@ -192,8 +192,8 @@ void ExitRecord::tell(Go what) noexcept {
 
 Go ExitRecord::await_go(memory::Serial parent) noexcept {
   constexpr auto kWait = static_cast<std::uint32_t>(Go::kWait);
-  // It comes a few microseconds after a fork, sooner than a sleep would end. Counted, not timed: the
-  // clock is two pages that a fresh child has not touched.
+  // It comes a few microseconds after a fork, sooner than a sleep would end. Counted, not timed:
+  // the clock is two pages that a fresh child has not touched.
   const auto waits = [this] { return go.load(std::memory_order_acquire) == kWait; };
   for (int looks = 0; looks < kLooksForGo && waits() && os::spinning_helps(); ++looks) {
     os::cpu_relax();
