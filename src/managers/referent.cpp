@@ -134,7 +134,14 @@ bool ServerCall::wait(std::unique_lock<std::mutex>& lock, std::condition_variabl
   const std::int64_t until_ns = std::min(deadline.at_ns(), slice_ends);
   // The steady clock counts as the kernel's monotonic one, from the same moment.
   const std::chrono::steady_clock::time_point until{std::chrono::nanoseconds(until_ns)};
-  if (changed.wait_until(lock, until) == std::cv_status::timeout) session_.check_caller();
+  const bool notified = changed.wait_until(lock, until) == std::cv_status::no_timeout;
+  try {
+    session_.check_caller();
+  } catch (const managers::CallerGone&) {
+    // What it was told of is for another.
+    if (notified) changed.notify_one();
+    throw;
+  }
   return true;
 }
 

@@ -7,9 +7,9 @@
 #include <unistd.h>
 
 #include <cstdlib>
-#include <filesystem>
 #include <multiprocessing/errors.hpp>
 #include <multiprocessing/process.hpp>
+#include <multiprocessing/queues.hpp>
 #include <multiprocessing/shared_memory.hpp>
 #include <string>
 
@@ -302,24 +302,25 @@ TEST(BlockNamesTest, AManagerEndsWithItsLastHandleInTheProcessThatMadeIt) {
 
 TEST(BlockNamesTest, AManagerUnlinksWhatOtherProcessesMadeThroughIt) {
   mp::SharedMemoryManager manager;
+  const mp::SimpleQueue<std::string> names;
   mp::Process child(
-      [](mp::SharedMemoryManager given) {
-        static_cast<void>(given.SharedMemory(10));
-        static_cast<void>(given.ShareableList({"name"}));
+      [](mp::SharedMemoryManager given, mp::SimpleQueue<std::string> made) {
+        made.put(given.SharedMemory(10).name());
+        made.put(given.ShareableList({"name"}).shm().name());
       },
-      manager);
-  const auto count = [] {
-    int n = 0;
-    for (const auto& entry : std::filesystem::directory_iterator("/dev/shm"))
-      n += entry.path().filename().string().starts_with("psm_") ? 1 : 0;
-    return n;
-  };
-  const int before = count();
+      manager, names);
   child.start();
   child.join();
   ASSERT_EQ(child.exitcode(), 0);
+  const std::string block = names.get();
+  const std::string list = names.get();
+  EXPECT_TRUE(exists(block));
+  EXPECT_TRUE(exists(list));
+
   manager.shutdown();
-  EXPECT_LE(count(), before);
+
+  EXPECT_FALSE(exists(block));
+  EXPECT_FALSE(exists(list));
 }
 
 }  // namespace
