@@ -5,6 +5,7 @@
 
 #include <csignal>
 #include <multiprocessing/errors.hpp>
+#include <thread>
 #include <utility>
 
 #include "connection/parking.hpp"
@@ -169,7 +170,28 @@ void Core::submit(const detail::NewChunk& chunk, const detail::Encoder& argument
   desk_.wake_workers();
   // It may have ended meanwhile: then whoever collects finds that it did.
   if (state_.load() != State::kOpen) notify();
+  if (staff_gone()) fail_what_came_late();
   if (should_collect() && !collecting_.load()) call_result_thread();
+}
+
+bool Core::staff_gone() const {
+  const std::lock_guard guard(mutex_);
+  return staff_gone_;
+}
+
+// The result thread may have ended: then nobody else is left to do it.
+void Core::fail_what_came_late() {
+  notify();
+  while (events_.load()) {
+    if (take_attention()) {
+      handle_events();
+      leave_attention();
+    } else if (collecting_here == this) {
+      return handle_events();
+    } else {
+      std::this_thread::yield();
+    }
+  }
 }
 
 bool Core::should_collect() const noexcept {

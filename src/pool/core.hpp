@@ -76,6 +76,8 @@ class Core final : public detail::TaskHost, public std::enable_shared_from_this<
   enum class State { kOpen, kClosed, kTerminated };
 
   void collect_here(Satisfied satisfied, void* context, const os::Deadline& deadline);
+  [[nodiscard]] bool staff_gone() const;
+  void fail_what_came_late();
   void handle_events();
   void serve_results();
   void run_callbacks();
