@@ -183,14 +183,12 @@ bool Core::staff_gone() const {
 void Core::fail_what_came_late() {
   notify();
   while (events_.load()) {
+    if (collecting_here == this) return handle_events();
     if (take_attention()) {
       handle_events();
       leave_attention();
-    } else if (collecting_here == this) {
-      return handle_events();
-    } else {
-      std::this_thread::yield();
     }
+    std::this_thread::yield();
   }
 }
 
