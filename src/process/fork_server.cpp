@@ -48,6 +48,8 @@ class Server {
       records_ = map_served_records(records.get());
       if (decoder.take<bool>()) preload(decoder);
     }
+    // What the preload printed would be in each child's buffers.
+    os::flush_standard_streams();
     // Children get theirs by the requests.
     detach_streams();
     // What every child would have to do, at the price of copied pages.

@@ -94,6 +94,20 @@ TEST_F(ForkServerTest, ChildrenFindWhatThePreloadMade) {
   EXPECT_EQ(capture_fresh("preload").code, 9);
 }
 
+FRESH_SCENARIO(preload_prints) {
+  set_forkserver_preload([] { std::printf("once "); });
+  for (int i = 0; i < 3; ++i) {
+    Process process = get_context("forkserver").Process([] {});
+    process.start();
+    process.join();
+  }
+  return 0;
+}
+
+TEST_F(ForkServerTest, WhatThePreloadPrintsIsPrintedOnce) {
+  EXPECT_EQ(capture_fresh("preload_prints").output, "once ");
+}
+
 // How long the process has run, in clock ticks.
 long ticks_of(pid_t pid) {
   std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
