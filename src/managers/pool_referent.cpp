@@ -2,8 +2,6 @@
 #include "managers/pool_referent.hpp"
 
 #include <fmt/format.h>
-#include <pthread.h>
-
 #include <algorithm>
 #include <chrono>
 #include <csignal>
@@ -20,6 +18,7 @@
 #include "managers/locks.hpp"
 #include "managers/server_core.hpp"
 #include "os/clock.hpp"
+#include "os/signal_mask.hpp"
 #include "os/thread.hpp"
 #include "pool/core.hpp"
 #include "process/error_codec.hpp"
@@ -38,23 +37,6 @@ using std::chrono_literals::operator""ms;
 // One reply takes no more than that, unless a single result is larger.
 constexpr std::uint64_t kBatchBytes = std::uint64_t{1} << 20;
 constexpr std::uint64_t kReplyMargin = 64;  // what stands around results in a reply
-
-// Workers get the mask of the thread that makes the pool, and the server's own threads let no
-// signal through.
-class OpenSignals {
- public:
-  OpenSignals() noexcept {
-    sigset_t none;
-    ::sigemptyset(&none);
-    ::pthread_sigmask(SIG_SETMASK, &none, &before_);
-  }
-  ~OpenSignals() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-  OpenSignals(const OpenSignals&) = delete;
-  OpenSignals& operator=(const OpenSignals&) = delete;
-
- private:
-  sigset_t before_{};
-};
 
 // Workers may take seconds to end, and who drops the last reference has others to serve.
 void end_elsewhere(std::shared_ptr<PoolHandle> pool) noexcept {
@@ -180,7 +162,9 @@ PoolReferent::PoolReferent(ServerCall& call) {
   plan.initializer =
       std::make_shared<WorkerBeginning>(server.address(), server.settings().authkey,
                                         found_here([&] { return call.arg<Initializer>(); }));
-  const OpenSignals signals;
+  // Workers get the mask of the thread that makes the pool, and the server's own threads let no
+  // signal through.
+  const os::SignalMask open(SIG_SETMASK, os::no_signals());
   pool_ = std::make_shared<PoolHandle>(plan);
 }
 

@@ -15,6 +15,7 @@
 #include <system_error>
 
 #include "os/log.hpp"
+#include "os/signal_mask.hpp"
 #include "os/stdio.hpp"
 #include "os/thread.hpp"
 #include "process/bootstrap.hpp"
@@ -23,21 +24,6 @@
 
 namespace multiprocessing::process {
 namespace {
-
-class AllSignalsBlocked {
- public:
-  AllSignalsBlocked() {
-    sigset_t all;
-    ::sigfillset(&all);
-    ::pthread_sigmask(SIG_BLOCK, &all, &before_);
-  }
-  ~AllSignalsBlocked() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-  AllSignalsBlocked(const AllSignalsBlocked&) = delete;
-  AllSignalsBlocked& operator=(const AllSignalsBlocked&) = delete;
-
- private:
-  sigset_t before_;
-};
 
 bool several_threads() {
   if (os::program_threads() <= 1) return false;
@@ -70,7 +56,7 @@ class ForkLauncher final : public Launcher {
     pid_t pid = -1;
     int error = 0;
     {
-      const AllSignalsBlocked blocked;
+      const os::SignalMask blocked(SIG_BLOCK, os::all_signals());
       memory::expect_adoption_in(&record->adoption);
       pid = ::fork();
       memory::expect_adoption_in(nullptr);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // The public functions: which signals they take, and what they say to the others.
 #include <fmt/format.h>
-#include <pthread.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -12,6 +11,7 @@
 #include <string_view>
 #include <system_error>
 
+#include "os/signal_mask.hpp"
 #include "process/signal_calls.hpp"
 
 namespace multiprocessing {
@@ -58,22 +58,11 @@ class PlainFunction final : public detail::SignalFunction {
   void (*function_)(int);
 };
 
-// Lets signals through to the calling thread.
-class Unblocked {
- public:
-  explicit Unblocked(std::span<const int> signals) noexcept {
-    sigset_t set;
-    ::sigemptyset(&set);
-    for (const int signal : signals) ::sigaddset(&set, signal);
-    ::pthread_sigmask(SIG_UNBLOCK, &set, &before_);
-  }
-  ~Unblocked() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-  Unblocked(const Unblocked&) = delete;
-  Unblocked& operator=(const Unblocked&) = delete;
-
- private:
-  sigset_t before_;
-};
+sigset_t set_of(std::span<const int> signals) noexcept {
+  sigset_t set = os::no_signals();
+  for (const int signal : signals) ::sigaddset(&set, signal);
+  return set;
+}
 
 void receive_all(std::span<const int> signals, std::string_view what) {
   if (signals.empty()) {
@@ -113,7 +102,7 @@ std::optional<int> signals::wait(std::span<const int> signals, Timeout timeout) 
   receive_all(signals, "wait for");
   const bool never_comes = process::in_signal_call() && std::all_of(signals.begin(), signals.end(),
                                                                     process::has_signal_function);
-  const Unblocked unblocked(signals);
+  const os::SignalMask unblocked(SIG_UNBLOCK, set_of(signals));
   const int signal = process::kept_signals().take(
       signals, never_comes ? os::Deadline::after(std::chrono::seconds(0)) : deadline);
   if (signal != 0) return signal;

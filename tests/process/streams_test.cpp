@@ -28,6 +28,14 @@ template <class F> int code_of(F target) {
   return p.exitcode().value();
 }
 
+// Each number from 0 on, once.
+void expect_lines_in_order(const std::string& output) {
+  std::istringstream lines(output);
+  int expected = 0;
+  for (int line = 0; lines >> line; ++expected) ASSERT_EQ(line, expected);
+  EXPECT_GT(expected, 0);
+}
+
 TEST_F(ProcessStreams, WhatTheParentPrintedIsPrintedOnce) {
   const auto [code, output] = capture([] {
     std::printf("stdio ");
@@ -105,10 +113,7 @@ TEST_F(ProcessStreams, WhatAnotherThreadPrintsMeanwhileIsPrintedOnce) {
     return 0;
   });
 
-  std::istringstream lines(output);
-  int expected = 0;
-  for (int line = 0; lines >> line; ++expected) ASSERT_EQ(line, expected);
-  EXPECT_GT(expected, 0);
+  expect_lines_in_order(output);
 }
 
 TEST_F(ProcessStreams, WhatAnotherThreadPrintsToAnUnsyncedCoutIsPrintedOnce) {
@@ -123,10 +128,7 @@ TEST_F(ProcessStreams, WhatAnotherThreadPrintsToAnUnsyncedCoutIsPrintedOnce) {
     return 0;
   });
 
-  std::istringstream lines(output);
-  int expected = 0;
-  for (int line = 0; lines >> line; ++expected) ASSERT_EQ(line, expected);
-  EXPECT_GT(expected, 0);
+  expect_lines_in_order(output);
 }
 
 TEST_F(ProcessStreams, WhatWorkersPrintToAnUnsyncedCoutIsPrinted) {
