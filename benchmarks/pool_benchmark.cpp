@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // Pool against CPython's: trivial tasks, work, large results, and how soon a death is known.
 #include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -85,20 +86,32 @@ void compare_trivial_tasks(const mp::Pool& pool, int count, int rounds) {
                  rounds);
 }
 
+constexpr int kTasks = 1000;
+
+long millisecond(int) { return work(1'000'000); }
+
 void compare_work(const mp::Pool& pool, int rounds) {
   bench::Table table("1,000 tasks of 1 ms of work", "times the speed of one process",
                      bench::Better::kHigher);
-  const auto run = [&] {
-    constexpr int kTasks = 1000;
-    const auto task = [](int) { return work(1'000'000); };
-    const std::int64_t begin = bench::now_ns();
-    for (int i = 0; i < kTasks; ++i) task(i);
-    const std::int64_t serial = bench::now_ns() - begin;
-    const std::int64_t middle = bench::now_ns();
-    pool.map(task, numbers(kTasks));
-    return static_cast<double>(serial) / static_cast<double>(bench::now_ns() - middle);
+  const auto times_serial = [](const std::function<void()>& act) {
+    return [act] {
+      const std::int64_t begin = bench::now_ns();
+      for (int i = 0; i < kTasks; ++i) millisecond(i);
+      const std::int64_t serial = bench::now_ns() - begin;
+      const std::int64_t middle = bench::now_ns();
+      act();
+      return static_cast<double>(serial) / static_cast<double>(bench::now_ns() - middle);
+    };
   };
-  table.add_case("map", {{"Pool of 2", run}}, rounds);
+  const auto map = times_serial([&] { pool.map(millisecond, numbers(kTasks)); });
+  const auto halves = times_serial([] {
+    const pid_t pid = ::fork();
+    for (int i = 0; i < kTasks / 2; ++i) millisecond(i);
+    if (pid == 0) ::_exit(0);
+    ::waitpid(pid, nullptr, 0);
+  });
+  table.add_case("map", {{"Pool of 2", map}, {"a bare fork, half of the tasks each", halves}},
+                 rounds);
 }
 
 void compare_large_results(int rounds) {

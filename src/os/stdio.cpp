@@ -60,15 +60,29 @@ void flush_stdio() noexcept {
   for_each_pending([](FILE* file) { ::fflush_unlocked(file); });
 }
 
-// What is written and not yet handed on, of a buffer that nobody guards.
-template <class Char> void drop_one(std::basic_ostream<Char>& stream) noexcept {
-  struct Reach : std::basic_streambuf<Char> {
-    static void drop(std::basic_streambuf<Char>& buffer) noexcept {
-      if ((buffer.*&Reach::pptr)() == (buffer.*&Reach::pbase)()) return;
-      (buffer.*&Reach::setp)((buffer.*&Reach::pbase)(), (buffer.*&Reach::epptr)());
-    }
-  };
-  if (is_a<__gnu_cxx::stdio_filebuf<Char>>(stream.rdbuf())) Reach::drop(*stream.rdbuf());
+// What a buffer holds, which nobody guards. Asked before its type, which lies on pages that a
+// fresh child has not touched.
+template <class Char> struct Held : std::basic_streambuf<Char> {
+  using Buffer = std::basic_streambuf<Char>;
+  static bool unwritten(const Buffer& buffer) noexcept {
+    return (buffer.*&Held::pptr)() != (buffer.*&Held::pbase)();
+  }
+  static bool unread(const Buffer& buffer) noexcept {
+    return (buffer.*&Held::gptr)() != (buffer.*&Held::egptr)();
+  }
+  static void drop_unwritten(Buffer& buffer) noexcept {
+    (buffer.*&Held::setp)((buffer.*&Held::pbase)(), (buffer.*&Held::epptr)());
+  }
+  static void drop_unread(Buffer& buffer) noexcept {
+    (buffer.*&Held::setg)((buffer.*&Held::eback)(), (buffer.*&Held::egptr)(),
+                          (buffer.*&Held::egptr)());
+  }
+};
+
+template <class Char> void drop_unwritten(std::basic_ostream<Char>& stream) noexcept {
+  std::basic_streambuf<Char>* const buffer = stream.rdbuf();
+  if (buffer == nullptr || !Held<Char>::unwritten(*buffer)) return;
+  if (is_a<__gnu_cxx::stdio_filebuf<Char>>(buffer)) Held<Char>::drop_unwritten(*buffer);
 }
 
 }  // namespace
@@ -94,10 +108,10 @@ void flush_standard_streams() noexcept {
 
 void drop_inherited_output() noexcept {
   for_each_pending([](FILE* file) { ::__fpurge(file); });
-  drop_one(std::cout);
-  drop_one(std::clog);
-  drop_one(std::wcout);
-  drop_one(std::wclog);
+  drop_unwritten(std::cout);
+  drop_unwritten(std::clog);
+  drop_unwritten(std::wcout);
+  drop_unwritten(std::wclog);
 }
 
 void fill_standard_streams() noexcept {
@@ -116,10 +130,9 @@ void detach_stdin() noexcept {
   if (stdin != nullptr && stdin->_IO_read_ptr != stdin->_IO_read_end) ::__fpurge(stdin);
   // Without sync_with_stdio std::cin has a buffer of its own; one that the program put there
   // instead is not standard input.
-  std::streambuf* buffer = std::cin.rdbuf();
-  if (is_a<__gnu_cxx::stdio_sync_filebuf<char>>(buffer)) return;
-  if (!is_a<__gnu_cxx::stdio_filebuf<char>>(buffer)) return;
-  for (auto ahead = buffer->in_avail(); ahead > 0; --ahead) buffer->sbumpc();
+  std::streambuf* const buffer = std::cin.rdbuf();
+  if (buffer == nullptr || !Held<char>::unread(*buffer)) return;
+  if (is_a<__gnu_cxx::stdio_filebuf<char>>(buffer)) Held<char>::drop_unread(*buffer);
 }
 
 }  // namespace multiprocessing::os

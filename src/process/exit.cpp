@@ -142,7 +142,8 @@ void run_exit_procedure() noexcept {
   run_finalizers(0);
   end_children();
   run_finalizers(std::numeric_limits<int>::min());
-  sharedctypes::remove_names_at_end();
+  // A parent that lives removes what its dead children named, at its own end.
+  if (!parent_lives()) sharedctypes::remove_names_at_end();
   end_signal_calls();
 }
 
