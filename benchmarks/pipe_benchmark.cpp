@@ -48,6 +48,61 @@ double measure_channel(const std::unique_ptr<bench::Channel>& channel, std::size
                                                     }}));
 }
 
+using Message = std::array<std::uint64_t, 8>;
+
+// The mean: both sides must find each other awake nearly always, after each disturbance.
+double microseconds_each(std::size_t messages, std::int64_t ns) {
+  return static_cast<double>(ns) / static_cast<double>(messages) / 1e3;
+}
+
+double pipe_round_trip(std::size_t messages) {
+  auto [first, second] = mp::Pipe();
+  mp::Connection& here = first;
+  mp::Connection& there = second;
+  return microseconds_each(messages,
+                           bench::time_together({[&] {
+                                                   for (std::size_t n = 0; n < messages; ++n) {
+                                                     here.send(Message{1});
+                                                     static_cast<void>(here.recv<Message>());
+                                                   }
+                                                 },
+                                                 [&] {
+                                                   for (std::size_t n = 0; n < messages; ++n) {
+                                                     there.send(there.recv<Message>());
+                                                   }
+                                                 }}));
+}
+
+double channel_round_trip(std::size_t messages) {
+  const auto to = bench::make_socketpair(false);
+  const auto from = bench::make_socketpair(false);
+  return microseconds_each(messages,
+                           bench::time_together({[&] {
+                                                   std::array<std::byte, 64> message{};
+                                                   for (std::size_t n = 0; n < messages; ++n) {
+                                                     to->send(message);
+                                                     from->receive(message);
+                                                   }
+                                                 },
+                                                 [&] {
+                                                   std::array<std::byte, 64> message{};
+                                                   for (std::size_t n = 0; n < messages; ++n) {
+                                                     to->receive(message);
+                                                     from->send(message);
+                                                   }
+                                                 }}));
+}
+
+void round_trips(int rounds) {
+  bench::Table table("Pipe, 64 B there and back", "mean microseconds", bench::Better::kLower);
+  table.add_case("both sides running",
+                 {{"Pipe", [] { return pipe_round_trip(100'000); }},
+                  {"framed socketpair", [] { return channel_round_trip(10'000); }},
+                  {"CPython SimpleQueue",
+                   [] { return bench::from_python("cpython.py", "roundtrip 64 5000"); }}},
+                 rounds);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -70,6 +125,7 @@ int main(int argc, char** argv) {
           }}},
         rounds);
   };
-  add("64 B", 64, 300'000, std::array<std::uint64_t, 8>{1, 2, 3});
+  add("64 B", 64, 300'000, Message{1, 2, 3});
   add("64 KiB", 65536, 20'000, std::vector<std::byte>(65536));
+  round_trips(rounds);
 }

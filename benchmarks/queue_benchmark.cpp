@@ -130,7 +130,7 @@ void add_throughput(bench::Table& table, const Case& c, const T& value, int roun
        [&] { return measure_channel(c, bench::make_zeromq(c.consumers, kCapacity)); }},
 #endif
   };
-  if (c.bytes >= 65536 && !several) {
+  if (c.bytes >= 1024 && !several) {
     entries.push_back({"copy in, copy out", [&] { return measure_copy_limit(c); }});
   }
   if (!several) {

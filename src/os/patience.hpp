@@ -23,7 +23,9 @@ class Patience {
   }
 
  private:
-  static constexpr std::int64_t kMostNs = 10'000;  // about what falling asleep and waking costs
+  // Longer than a CPU of a virtual machine takes to wake: two sides that have fallen asleep at
+  // each message find back to looking only if one of them outlasts the other's waking.
+  static constexpr std::int64_t kMostNs = 50'000;
   static constexpr std::int64_t kLeastNs = 1'000;
   static constexpr std::uint32_t kWaitsToTryAgain = 32;
   static constexpr std::uint32_t kMostRounds = 8;  // of some 50 ns

@@ -19,6 +19,8 @@ bool spinning_helps() noexcept {
 
 namespace {
 
+constexpr std::int64_t kAloneNs = 1'000;
+
 // A pause takes 4 ns on one processor and 40 on another.
 int pauses_of_a_round() noexcept {
   constexpr int kSample = 64;
@@ -38,8 +40,10 @@ bool Spin::again() noexcept {
   // The clock costs as much as the pauses: ask it at every fourth round.
   if ((rounds_++ & 3U) != 0) return true;
   const std::int64_t now = now_ns();
-  if (until_ns_ == 0) until_ns_ = now + limit_ns_;
-  return now < until_ns_;
+  if (begin_ns_ == 0) begin_ns_ = now;
+  // Where more processes want to run than there are CPUs, the other side may be one of them.
+  if (now - begin_ns_ > kAloneNs) ::sched_yield();
+  return now - begin_ns_ < limit_ns_;
 }
 
 }  // namespace multiprocessing::os

@@ -22,12 +22,13 @@ class Spin {
  public:
   /// Spins for about `limit_ns` after the first call; not at all on one CPU.
   explicit Spin(std::int64_t limit_ns) noexcept : limit_ns_(limit_ns) {}
-  /// Pauses for some 20 to 100 ns. False: the time is up, go to sleep.
+  /// Pauses for some 20 to 100 ns, or lets others run where it takes longer than a microsecond.
+  /// False: the time is up, go to sleep.
   bool again() noexcept;
 
  private:
   std::int64_t limit_ns_;
-  std::int64_t until_ns_ = 0;
+  std::int64_t begin_ns_ = 0;
   std::uint32_t rounds_ = 0;
 };
 
