@@ -15,7 +15,6 @@
 #include <system_error>
 
 #include "memory/arena.hpp"
-#include "os/patience.hpp"
 #include "os/socket.hpp"
 
 namespace multiprocessing::managers {
@@ -28,9 +27,6 @@ constexpr std::size_t kFirstBytes = 4096;
 constexpr std::size_t kKeptBytes = std::size_t{256} * 1024;
 // The other side's word alone is worth no more memory than this.
 constexpr std::size_t kReservedMax = std::size_t{64} << 20;
-
-// Of all connections of this process, as a server or as a client.
-os::Patience patience;
 
 iovec part_of(const void* data, std::size_t bytes) noexcept {
   return {const_cast<void*>(data), bytes};
@@ -98,7 +94,7 @@ bool FrameReader::fill(int fd, std::size_t wanted) {
       return got >= 0 || errno != EAGAIN ? 1 : 0;
     };
     // The answer to a call is there sooner than this thread would fall asleep and wake.
-    if (!patience.look(arrived)) got = ::recv(fd, memory_ + end_, capacity_ - end_, 0);
+    if (!patience_.look(arrived)) got = ::recv(fd, memory_ + end_, capacity_ - end_, 0);
     if (got > 0) {
       end_ += static_cast<std::size_t>(got);
     } else if (got == 0 || errno == ECONNRESET) {

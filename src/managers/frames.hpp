@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "memory/identity.hpp"
+#include "os/patience.hpp"
 
 namespace multiprocessing::managers {
 
@@ -111,6 +112,7 @@ class FrameReader {
   [[nodiscard]] bool fill(int fd, std::size_t wanted);
   void reserve(std::size_t bytes);
 
+  os::Patience patience_;
   std::byte* memory_ = nullptr;
   std::size_t capacity_ = 0;
   std::size_t begin_ = 0;  // of what was received and not yet read

@@ -15,31 +15,38 @@ class Patience {
  public:
   /// Looks until `available()`, a number, is not 0; false: it is time to sleep.
   template <class Available> bool look(const Available& available) noexcept {
-    const std::int64_t limit_ns = limit();
-    if (limit_ns == 0) return false;
-    if (look_for(available, limit_ns)) return true;
-    limit_ns_.store(limit_ns > kLeastNs ? limit_ns / 2 : 0, std::memory_order_relaxed);
-    return false;
+    if (!hopes()) return false;
+    const std::uint32_t hope = hope_.load(std::memory_order_relaxed);
+    Spin spin(hope == 0 ? kSoonNs : kLongestNs);
+    const bool found = look_with(spin, available);
+    if (!found) {
+      set_hope(hope / 2);
+    } else if (spin.took_ns() < kSoonNs) {
+      set_hope(std::min(hope + kGain, kMostHope));
+    } else if (hope != 0) {
+      set_hope(hope - 1);
+    }
+    return found;
   }
 
  private:
-  // Longer than a CPU of a virtual machine takes to wake: two sides that have fallen asleep at
-  // each message find back to looking only if one of them outlasts the other's waking.
-  static constexpr std::int64_t kMostNs = 50'000;
-  static constexpr std::int64_t kLeastNs = 1'000;
+  // Less than falling asleep and waking costs.
+  static constexpr std::int64_t kSoonNs = 10'000;
+  // More than a CPU of a virtual machine needs to wake, see hopes().
+  static constexpr std::int64_t kLongestNs = 50'000;
+  static constexpr std::uint32_t kMostHope = 64;
+  static constexpr std::uint32_t kGain = 4;
   static constexpr std::uint32_t kWaitsToTryAgain = 32;
+  static constexpr std::uint32_t kWaitsToInsist = 2048;
   static constexpr std::uint32_t kMostRounds = 8;  // of some 50 ns
   static constexpr std::uint32_t kGoodBatch = 3;
 
-  template <class Available>
-  bool look_for(const Available& available, std::int64_t limit_ns) noexcept {
-    Spin spin(limit_ns);
+  template <class Available> bool look_with(Spin& spin, const Available& available) noexcept {
     const std::uint32_t aside = rounds_aside();
     for (std::uint32_t round = 0; spin.again(); ++round) {
       if (round < aside) continue;
       const std::uint32_t found = available();
       if (found == 0) continue;
-      limit_ns_.store(kMostNs, std::memory_order_relaxed);
       note_found(aside, found);
       return true;
     }
@@ -47,9 +54,18 @@ class Patience {
   }
 
   // Where looking was in vain for long it is tried again now and then: the others may be quicker.
-  std::int64_t limit() noexcept {
-    const std::int64_t limit_ns = limit_ns_.load(std::memory_order_relaxed);
-    return limit_ns != 0 ? limit_ns : now_and_then() ? kMostNs / 2 : 0;
+  // Two sides that wait for each other and sleep each time stay so, however quick they could be,
+  // until one of them outlasts the other's waking often enough for that one to look meanwhile.
+  bool hopes() noexcept {
+    if (hope_.load(std::memory_order_relaxed) != 0) return true;
+    const std::uint32_t waits = count_wait();
+    if (waits % kWaitsToInsist == 0) set_hope(kMostHope);
+    return waits % kWaitsToTryAgain == 0;
+  }
+  void set_hope(std::uint32_t hope) noexcept {
+    if (hope != hope_.load(std::memory_order_relaxed)) {
+      hope_.store(hope, std::memory_order_relaxed);
+    }
   }
 
   // Each look takes the cache line from the other side, which then is as slow as the line travels.
@@ -57,7 +73,8 @@ class Patience {
   // comes at a time that would be a delay for nothing. Which it is, a trial now and then tells.
   std::uint32_t rounds_aside() noexcept {
     const std::uint32_t aside = aside_.load(std::memory_order_relaxed);
-    return aside != 0 ? aside : now_and_then() ? 2 : 0;
+    if (aside != 0) return aside;
+    return count_wait() % kWaitsToTryAgain == 0 ? 2 : 0;
   }
   void note_found(std::uint32_t aside, std::uint32_t found) noexcept {
     const std::uint32_t next =
@@ -67,13 +84,13 @@ class Patience {
     }
   }
 
-  bool now_and_then() noexcept {
+  std::uint32_t count_wait() noexcept {
     const std::uint32_t waits = waits_.load(std::memory_order_relaxed) + 1;
     waits_.store(waits, std::memory_order_relaxed);
-    return waits % kWaitsToTryAgain == 0;
+    return waits;
   }
 
-  std::atomic<std::int64_t> limit_ns_{kMostNs};
+  std::atomic<std::uint32_t> hope_{kMostHope};  // looks that may yet be in vain
   std::atomic<std::uint32_t> aside_{0};
   std::atomic<std::uint32_t> waits_{0};
 };

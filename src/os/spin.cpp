@@ -4,6 +4,7 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <atomic>
 
 #include "os/clock.hpp"
 
@@ -20,6 +21,7 @@ bool spinning_helps() noexcept {
 namespace {
 
 constexpr std::int64_t kAloneNs = 1'000;
+constexpr std::int64_t kTurnNs = 500'000;
 
 // A pause takes 4 ns on one processor and 40 on another.
 int pauses_of_a_round() noexcept {
@@ -29,6 +31,19 @@ int pauses_of_a_round() noexcept {
   for (int i = 0; i < kSample; ++i) cpu_relax();
   const std::int64_t sample_ns = std::max<std::int64_t>(now_ns() - begin, 1);
   return static_cast<int>(std::clamp<std::int64_t>(kRoundNs * kSample / sample_ns, 1, 16));
+}
+
+// Where more processes wait for each other than there are CPUs, the other side may be one of those
+// that run now. One that calculates keeps the CPU for its whole turn: then it is better to sleep,
+// for who is woken comes first; and not to try this again soon. False: that was so.
+bool let_others_run(std::int64_t now) noexcept {
+  static std::atomic<std::int64_t> not_before_ns{0};
+  if (now < not_before_ns.load(std::memory_order_relaxed)) return true;
+  ::sched_yield();
+  const std::int64_t away_ns = now_ns() - now;
+  if (away_ns < kTurnNs) return true;
+  not_before_ns.store(now + 100 * away_ns, std::memory_order_relaxed);
+  return false;
 }
 
 }  // namespace
@@ -41,9 +56,9 @@ bool Spin::again() noexcept {
   if ((rounds_++ & 3U) != 0) return true;
   const std::int64_t now = now_ns();
   if (begin_ns_ == 0) begin_ns_ = now;
-  // Where more processes want to run than there are CPUs, the other side may be one of them.
-  if (now - begin_ns_ > kAloneNs) ::sched_yield();
-  return now - begin_ns_ < limit_ns_;
+  took_ns_ = now - begin_ns_;
+  if (took_ns_ > kAloneNs && !let_others_run(now)) return false;
+  return took_ns_ < limit_ns_;
 }
 
 }  // namespace multiprocessing::os
