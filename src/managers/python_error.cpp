@@ -29,6 +29,7 @@ constexpr Home kHomes[] = {
     {"MemoryError", "builtins"},
     {"EOFError", "builtins"},
     {"BrokenPipeError", "builtins"},
+    {"StopIteration", "builtins"},
     {"Empty", "queue"},
     {"Full", "queue"},
     {"BrokenBarrierError", "threading"},
@@ -37,7 +38,10 @@ constexpr Home kHomes[] = {
     {"AuthenticationError", "multiprocessing.context"},
 };
 
-PythonError remote(const std::string& type, const std::string& text) {
+PythonError as_in_python(const std::string& type, const std::string& text) {
+  for (const Home& home : kHomes) {
+    if (home.name == type) return {std::string(home.module), type, text};
+  }
   return {"multiprocessing.managers", "RemoteError", type + ": " + text};
 }
 
@@ -51,12 +55,11 @@ PythonError python_error_of(const std::exception_ptr& error) {
   try {
     std::rethrow_exception(process::decode_error(decoder));
   } catch (const RemoteError& told) {
-    return remote(told.type_name(), told.message());
+    return as_in_python(told.type_name(), told.message());
   } catch (const std::exception& told) {
     const std::string_view name = process::name_of_error(told);
-    for (const Home& home : kHomes)
-      if (home.name == name) return {std::string(home.module), std::string(name), told.what()};
-    return remote(detail::readable_name(typeid(told)), told.what());
+    return as_in_python(name.empty() ? detail::readable_name(typeid(told)) : std::string(name),
+                        told.what());
   }
 }
 

@@ -91,6 +91,29 @@ void put_text(detail::Encoder& out, std::string_view text) {
   out.write(text.data(), text.size());
 }
 
+void put_op(detail::Encoder& out, std::uint8_t op) { out.put(op); }
+
+void begin_reply(detail::Encoder& out, std::string_view kind) {
+  put_op(out, wire::kProto);
+  out.put(std::uint8_t{4});
+  put_text(out, kind);
+}
+
+void put_class(detail::Encoder& out, std::string_view module, std::string_view name) {
+  put_text(out, module);
+  put_text(out, name);
+  put_op(out, wire::kStackGlobal);
+}
+
+// As Python's sockets write it: a text, or a host and a port.
+void put_address(detail::Encoder& out, const Address& address) {
+  if (!address.path().empty()) return put_text(out, address.path());
+  put_text(out, address.host());
+  put_op(out, wire::kBinInt);
+  out.put(static_cast<std::int32_t>(address.port()));
+  put_op(out, wire::kTuple2);
+}
+
 }  // namespace
 
 Object python_request(const Object& id, const std::string& method, const Object& args,
@@ -160,17 +183,32 @@ Object python_result(const Object& reply, const std::string& server) {
 }
 
 void encode_python_error(detail::Encoder& out, const PythonError& error) {
-  out.put(static_cast<std::uint8_t>(wire::kProto));
-  out.put(std::uint8_t{4});
-  put_text(out, "#ERROR");
-  put_text(out, error.module);
-  put_text(out, error.name);
-  out.put(static_cast<std::uint8_t>(wire::kStackGlobal));
+  begin_reply(out, "#ERROR");
+  put_class(out, error.module, error.name);
   put_text(out, error.text);
-  out.put(static_cast<std::uint8_t>(wire::kTuple1));
-  out.put(static_cast<std::uint8_t>(wire::kReduce));
-  out.put(static_cast<std::uint8_t>(wire::kTuple2));
-  out.put(static_cast<std::uint8_t>(wire::kStop));
+  put_op(out, wire::kTuple1);
+  put_op(out, wire::kReduce);
+  put_op(out, wire::kTuple2);
+  put_op(out, wire::kStop);
+}
+
+// ("#PROXY", (exposed, token)), where a Token is made of no arguments and has a tuple as its state.
+void encode_python_proxy(detail::Encoder& out, const PythonToken& token) {
+  begin_reply(out, "#PROXY");
+  put_op(out, wire::kMark);
+  for (const std::string& name : token.exposed) put_text(out, name);
+  put_op(out, wire::kTuple);
+  put_class(out, "multiprocessing.managers", "Token");
+  put_op(out, wire::kEmptyTuple);
+  put_op(out, kNewObj);
+  put_text(out, token.type_id);
+  put_address(out, token.address);
+  put_text(out, token.id);
+  put_op(out, wire::kTuple3);
+  put_op(out, kBuild);
+  put_op(out, wire::kTuple2);
+  put_op(out, wire::kTuple2);
+  put_op(out, wire::kStop);
 }
 
 }  // namespace multiprocessing::managers

@@ -7,6 +7,7 @@
 // What asks for a class is read as data: the name, the arguments and the state as tuples, see
 // decode_python. Nothing is called or constructed.
 #pragma once
+#include <multiprocessing/address.hpp>
 #include <multiprocessing/detail/encoder.hpp>
 #include <multiprocessing/object.hpp>
 #include <span>
@@ -31,6 +32,16 @@ struct Channel;
 
 /// The value of a reply. THROWS: what the server raised, RemoteError for what has no counterpart.
 [[nodiscard]] Object python_result(const Object& reply, const std::string& server);
+
+/// An object as a CPython client makes a proxy of it.
+struct PythonToken {
+  std::string type_id;
+  Address address;
+  std::string id;
+  std::vector<std::string> exposed;
+};
+/// Appends the reply that gives a CPython client a proxy.
+void encode_python_proxy(detail::Encoder& out, const PythonToken& token);
 
 /// Appends the reply that raises an exception in a CPython client.
 void encode_python_error(detail::Encoder& out, const PythonError& error);

@@ -126,13 +126,24 @@ Object Session::create_for_python(const Object::List& args, const Object& kwds) 
   return Object::tuple({fmt::format("{:x}", ident), exposed_names(*referent)});
 }
 
-Object Session::call_for_python(const Object& request, const Object::List& args, const Object& kwds,
-                                std::function<void()>& undo) {
+void Session::reply_proxy_to_python(const std::shared_ptr<detail::Referent>& object,
+                                    detail::Encoder& out, std::function<void()>& undo) {
+  // The client refers to it by itself, and then gives this reference back.
+  const Ident ident = server_->objects().retain(object);
+  undo = [this, ident] { server_->objects().release(ident); };
+  encode_python_proxy(out, {std::string(object->type_id()), server_->address(),
+                            fmt::format("{:x}", ident), object->method_names()});
+}
+
+void Session::call_for_python(const Object& request, const Object::List& args, const Object& kwds,
+                              detail::Encoder& out, std::function<void()>& undo) {
   const auto method = request[1].as<std::string>();
   const auto referent = server_->objects().find(ident_in(request[0]));
   if (referent == nullptr) throw KeyError(request[0].repr());
-  if (method == "#GETVALUE") return referent->value();
-  if (method == "__str__" || method == "__repr__") return referent->print();
+  if (method == "#GETVALUE") return detail::encode_pickle(out, returned(referent->value()));
+  if (method == "__str__" || method == "__repr__") {
+    return detail::encode_pickle(out, returned(referent->print()));
+  }
   detail::Encoder unused;
   ServerCall call(*this, {client_, 0}, true, unused, detail::Decoder({}), args.size());
   call.positional_ = args;
@@ -142,8 +153,9 @@ Object Session::call_for_python(const Object& request, const Object::List& args,
     if (each.name.hash == name.hash) call.parameters_ = each.parameters;
   }
   referent->call(name, call);
+  if (call.object_ != nullptr) return reply_proxy_to_python(call.object_, out, undo);
   undo = std::move(call.undo_);
-  return std::move(call.result_);
+  detail::encode_pickle(out, returned(std::move(call.result_)));
 }
 
 void Session::serve_python_calls() {
@@ -152,9 +164,8 @@ void Session::serve_python_calls() {
     detail::OutgoingEncoder encoder;
     try {
       const Request request = request_in(*payload);
-      const Object value = call_for_python(Object::tuple({request.id, request.method}),
-                                           request.args, request.kwds, undo);
-      detail::encode_pickle(*encoder, returned(value));
+      call_for_python(Object::tuple({request.id, request.method}), request.args, request.kwds,
+                      *encoder, undo);
     } catch (const CallerGone&) {
       throw;
     } catch (...) {

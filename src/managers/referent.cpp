@@ -117,7 +117,13 @@ void ServerCall::reply_raw(const RawValue& value) {
 }
 
 void ServerCall::reply_object(const std::shared_ptr<Referent>& object) {
-  if (python_) refuse_in_python(fmt::format("a {} of a method", object->type_id()));
+  if (python_) {
+    if (object->type_id() != kIteratorType) {
+      refuse_in_python(fmt::format("a {} of a method", object->type_id()));
+    }
+    object_ = object;
+    return;
+  }
   session_.reply_object(object, out_);
 }
 

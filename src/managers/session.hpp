@@ -59,8 +59,10 @@ class Session {
   Object answer_python(const std::string& function, const Object::List& args, const Object& kwds,
                        bool& calls_follow);
   Object create_for_python(const Object::List& args, const Object& kwds);
-  Object call_for_python(const Object& request, const Object::List& args, const Object& kwds,
-                         std::function<void()>& undo);
+  void call_for_python(const Object& request, const Object::List& args, const Object& kwds,
+                       detail::Encoder& out, std::function<void()>& undo);
+  void reply_proxy_to_python(const std::shared_ptr<detail::Referent>& object, detail::Encoder& out,
+                             std::function<void()>& undo);
   void serve_python_calls();
   void send_python(const Object& reply);
 

@@ -95,6 +95,9 @@ def use_types(port):
         locked = not lock.acquire(False)
     event.set()
     value.value += 1
+    keys = iter(d)
+    d["c"] = 3
+    iterated = [list(keys), [key for key in d], next(keys, "the end"), dict(d)]
     names = manager.Namespace(x=1)
     names.y = "two"
     jobs = manager.JoinableQueue(1)
@@ -103,7 +106,7 @@ def use_types(port):
     jobs.task_done()
     jobs.join()
     say(repr([d["b"], len(d), "a" in d, lst[0], list(lst), lst[-1], lst[1:3], lst[:-2], locked, event.wait(1), value.value,
-              names.x, names.y, str(names), str(d)]))
+              names.x, names.y, str(names), str(d), iterated]))
 
 
 {"serve": serve, "use": lambda: use(int(sys.argv[2])),

@@ -121,8 +121,9 @@ TEST(PythonClientTest, UsesTheTypesOfASyncManager) {
   PythonPeer python(kScript, {"use_types", std::to_string(manager.address().port())});
 
   EXPECT_EQ(python.receive(),
-            "[[1, 2], 2, True, 1, [1, 2, 3, 'x'], 'x', [2, 3], [1, 2], True, True, 6, 1, 'two', "
-            "\"Namespace(x=1, y='two')\", \"{'a': 1, 'b': [1, 2]}\"]");
+            "[[1, 2], 3, True, 1, [1, 2, 3, 'x'], 'x', [2, 3], [1, 2], True, True, 6, 1, 'two', "
+            "\"Namespace(x=1, y='two')\", \"{'a': 1, 'b': [1, 2], 'c': 3}\", "
+            "[['a', 'b'], ['a', 'b', 'c'], 'the end', {'a': 1, 'b': [1, 2], 'c': 3}]]");
   EXPECT_EQ(python.finish(), 0);
 }
 

@@ -48,6 +48,7 @@ template <class Map> class DictReferent final : public Referent {
         {"items", "", run_method<Self, &Self::items>},
         {"clear", "", run_method<Self, &Self::clear>},
         {"copy", "", run_method<Self, &Self::copy>},
+        {"__iter__", "", run_method<Self, &Self::iterate>},
     };
     return kMethods;
   }
@@ -177,6 +178,16 @@ template <class Map> class DictReferent final : public Referent {
   void copy(ServerCall& call) {
     if (call.python()) return call.reply(value());
     items(call);
+  }
+  void iterate(ServerCall& call) {
+    if constexpr (kHasObjectForm<K>) {
+      Object::List all;
+      const std::lock_guard guard(mutex_);
+      for (const auto& entry : *map_) all.emplace_back(entry.first);
+      call.reply_object(make_iterator(std::move(all)));
+    } else {
+      throw TypeError("the keys of this dict have no counterpart in Python");
+    }
   }
   void clear(ServerCall& /*call*/) {
     const std::lock_guard guard(mutex_);

@@ -83,7 +83,7 @@ class ServerCall {
   }
   void reply_raw(const RawValue& value);
   /// An object of the server as the result; the caller gets a proxy. THROWS: TypeError for a Python
-  /// caller.
+  /// caller, which knows an Iterator alone.
   void reply_object(const std::shared_ptr<Referent>& object);
   /// Runs if the caller's process has ended before it could be given the result.
   void on_undelivered(std::function<void()> undo) { undo_ = std::move(undo); }
@@ -128,6 +128,7 @@ class ServerCall {
   Object keywords_;                   // the same; None: there are none
   const char* parameters_ = nullptr;  // the names for them: "obj,block,timeout"
   Object result_;                     // for a Python caller
+  std::shared_ptr<Referent> object_;  // the same, instead
   std::function<void()> undo_;
 };
 
@@ -169,6 +170,10 @@ class Referent : public std::enable_shared_from_this<Referent> {
  protected:
   [[nodiscard]] const Method* find(const MethodName& method) const noexcept;
 };
+
+inline constexpr std::string_view kIteratorType = "Iterator";
+/// What Python's `next()` takes one by one.
+[[nodiscard]] std::shared_ptr<Referent> make_iterator(Object::List items);
 
 /// How a server learns to make objects of a type: by the type's name, from before main on, where
 /// the program uses a proxy of the type.
