@@ -142,8 +142,7 @@ void run_exit_procedure() noexcept {
   run_finalizers(0);
   end_children();
   run_finalizers(std::numeric_limits<int>::min());
-  // A parent that lives removes what its dead children named, at its own end.
-  if (!parent_lives()) sharedctypes::remove_names_at_end();
+  sharedctypes::remove_names_at_end();
   end_signal_calls();
 }
 

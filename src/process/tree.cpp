@@ -249,12 +249,6 @@ bool wait_for_end(Core& core, const os::Deadline& deadline) {
   return poll_end(core).has_value();
 }
 
-bool parent_lives() noexcept {
-  const Tree& all = tree();
-  const std::lock_guard guard(tree().mutex);
-  return all.parent != nullptr && all.parent->pid == ::getppid();
-}
-
 std::shared_ptr<Core> image_for_children() {
   const memory::Serial serial = memory::self();
   Tree& all = tree();

@@ -49,9 +49,6 @@ std::optional<int> poll_end(Core& core);
 /// Sleeps until the child has ended or the deadline passed; says whether it has ended.
 bool wait_for_end(Core& core, const os::Deadline& deadline);
 
-/// Whether the process that started this one by fork or spawn has not ended.
-[[nodiscard]] bool parent_lives() noexcept;
-
 /// This process as the children that it forks from here on will see their parent. Made before the
 /// fork: the child allocates nothing.
 [[nodiscard]] std::shared_ptr<Core> image_for_children();
