@@ -51,7 +51,13 @@ double measure_channel(const std::unique_ptr<bench::Channel>& channel, std::size
 using Message = std::array<std::uint64_t, 8>;
 
 // The mean: both sides must find each other awake nearly always, after each disturbance.
-double microseconds_each(std::size_t messages, std::int64_t ns) {
+double microseconds_each(std::size_t messages, const bench::Work& ask, const bench::Work& answer) {
+  const auto often = [messages](const bench::Work& act) {
+    return [&act, messages] {
+      for (std::size_t n = 0; n < messages; ++n) act();
+    };
+  };
+  const std::int64_t ns = bench::time_together({often(ask), often(answer)});
   return static_cast<double>(ns) / static_cast<double>(messages) / 1e3;
 }
 
@@ -59,38 +65,29 @@ double pipe_round_trip(std::size_t messages) {
   auto [first, second] = mp::Pipe();
   mp::Connection& here = first;
   mp::Connection& there = second;
-  return microseconds_each(messages,
-                           bench::time_together({[&] {
-                                                   for (std::size_t n = 0; n < messages; ++n) {
-                                                     here.send(Message{1});
-                                                     static_cast<void>(here.recv<Message>());
-                                                   }
-                                                 },
-                                                 [&] {
-                                                   for (std::size_t n = 0; n < messages; ++n) {
-                                                     there.send(there.recv<Message>());
-                                                   }
-                                                 }}));
+  return microseconds_each(
+      messages,
+      [&] {
+        here.send(Message{1});
+        static_cast<void>(here.recv<Message>());
+      },
+      [&] { there.send(there.recv<Message>()); });
 }
 
 double channel_round_trip(std::size_t messages) {
   const auto to = bench::make_socketpair(false);
   const auto from = bench::make_socketpair(false);
-  return microseconds_each(messages,
-                           bench::time_together({[&] {
-                                                   std::array<std::byte, 64> message{};
-                                                   for (std::size_t n = 0; n < messages; ++n) {
-                                                     to->send(message);
-                                                     from->receive(message);
-                                                   }
-                                                 },
-                                                 [&] {
-                                                   std::array<std::byte, 64> message{};
-                                                   for (std::size_t n = 0; n < messages; ++n) {
-                                                     to->receive(message);
-                                                     from->send(message);
-                                                   }
-                                                 }}));
+  std::array<std::byte, 64> message{};
+  return microseconds_each(
+      messages,
+      [&] {
+        to->send(message);
+        from->receive(message);
+      },
+      [&] {
+        to->receive(message);
+        from->send(message);
+      });
 }
 
 void round_trips(int rounds) {
