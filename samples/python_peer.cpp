@@ -13,6 +13,7 @@
 
 namespace mp = multiprocessing;
 using mp::Object;
+using namespace std::chrono_literals;
 
 // python_peer.py beside this file.
 pid_t start_python(int port) {
@@ -35,7 +36,7 @@ int main() {
   // [readme:python]
   mp::Listener listener({"127.0.0.1", 0}, "secret");
   const pid_t python = start_python(listener.address().port());
-  mp::Connection connection = listener.accept();
+  mp::Connection connection = listener.accept(30s);  // Python may fail to start
 
   connection.send(Object::dict({{"words", Object::list({"pear", "apple", "fig"})}}));
   const Object answer = connection.recv();

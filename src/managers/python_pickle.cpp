@@ -4,9 +4,12 @@
 #include <fmt/format.h>
 
 #include <cstdint>
+#include <multiprocessing/detail/object_access.hpp>
 #include <multiprocessing/detail/pickle.hpp>
 #include <multiprocessing/errors.hpp>
+#include <optional>
 #include <string_view>
+#include <unordered_map>
 
 #include "managers/link.hpp"
 #include "wire/pickle_opcodes.hpp"
@@ -18,21 +21,34 @@ namespace {
 constexpr std::uint8_t kNewObj = 0x81;
 constexpr std::uint8_t kBuild = 'b';
 
-std::uint64_t number_at(std::span<const std::byte> bytes, std::size_t at, std::size_t size) {
-  if (at > bytes.size() || size > bytes.size() - at) {
-    throw ValueError("a pickle from Python is cut short");
-  }
+[[noreturn]] void throw_cut_short() { throw ValueError("a pickle from Python is cut short"); }
+
+std::uint64_t number_of(std::span<const std::byte> bytes, std::size_t size) {
+  if (size > bytes.size()) throw_cut_short();
   std::uint64_t number = 0;
   for (std::size_t i = size; i-- > 0;) {
-    number = number << 8 | std::to_integer<std::uint64_t>(bytes[at + i]);
+    number = number << 8 | std::to_integer<std::uint64_t>(bytes[i]);
   }
   return number;
 }
 
-// How many bytes follow the operation at `at`.
-std::uint64_t argument_bytes(std::span<const std::byte> bytes, std::size_t at) {
-  const auto counted = [&](std::size_t size) { return size + number_at(bytes, at + 1, size); };
-  switch (std::to_integer<std::uint8_t>(bytes[at])) {
+// Without its end.
+std::string_view line_of(std::span<const std::byte> bytes) {
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  const std::size_t end = text.find('\n');
+  if (end == std::string_view::npos) throw_cut_short();
+  return text.substr(0, end);
+}
+
+// How many bytes follow the first, which is an operation.
+std::uint64_t argument_bytes(std::span<const std::byte> bytes) {
+  const auto arguments = bytes.subspan(1);
+  const auto counted = [&](std::size_t size) { return size + number_of(arguments, size); };
+  switch (std::to_integer<std::uint8_t>(bytes[0])) {
+    case wire::kGlobal: {
+      const std::size_t module = line_of(arguments).size() + 1;
+      return module + line_of(arguments.subspan(module)).size() + 1;
+    }
     case wire::kProto:
     case wire::kBinInt1:
     case wire::kBinPut:
@@ -64,26 +80,53 @@ std::uint64_t argument_bytes(std::span<const std::byte> bytes, std::size_t at) {
   }
 }
 
-// Calls that only say which container it is: `list(…)` of a dict's keys.
-Object plain(const Object& value) {
-  if (value.kind() == Object::Kind::kList || value.kind() == Object::Kind::kTuple) {
-    Object::List items;
-    for (const Object& item : value) items.push_back(plain(item));
-    const bool is_tuple = value.kind() == Object::Kind::kTuple;
-    const bool is_call = is_tuple && items.size() == 2 && items[0].kind() == Object::Kind::kTuple &&
-                         items[0].size() == 2 && items[0][0] == Object("builtins") &&
-                         items[1].kind() == Object::Kind::kTuple && items[1].size() == 1;
-    if (is_call && items[0][1] == Object("list")) return Object::list(items[1][0]);
-    if (is_call && items[0][1] == Object("set")) return Object::set(items[1][0]);
-    if (is_call && items[0][1] == Object("frozenset")) return Object::frozenset(items[1][0]);
-    if (is_call && items[0][1] == Object("bytearray")) return items[1][0];
-    return is_tuple ? Object::tuple(items) : Object::list(items);
-  }
-  if (value.kind() != Object::Kind::kDict) return value;
-  Object dict = Object::dict();
-  for (const auto& [key, item] : value.items()) dict[key] = plain(item);
-  return dict;
+// The container that a call of its type with its elements makes: `list(…)` of a dict's keys.
+std::optional<Object> container_of(const Object::List& call) {
+  const auto is_pair = [](const Object& o) {
+    return o.kind() == Object::Kind::kTuple && o.size() == 2;
+  };
+  const bool is_call = call.size() == 2 && is_pair(call[0]) && call[0][0] == Object("builtins") &&
+                       call[1].kind() == Object::Kind::kTuple && call[1].size() == 1;
+  if (!is_call) return std::nullopt;
+  const Object& type = call[0][1];
+  const Object& elements = call[1][0];
+  if (type == Object("list")) return Object::list(elements);
+  if (type == Object("set")) return Object::set(elements);
+  if (type == Object("frozenset")) return Object::frozenset(elements);
+  if (type == Object("bytearray")) return elements;
+  return std::nullopt;
 }
+
+// Puts containers in the place of the calls that make them. What a pickle refers to many times is
+// looked at once.
+class PlainData {
+ public:
+  Object of(const Object& value) {
+    using Access = detail::ObjectAccess;
+    if (!Access::is_shared(value)) return value;
+    const auto known = made_.find(Access::rep(value));
+    if (known != made_.end()) return known->second;
+    return made_.emplace(Access::rep(value), made_of(value)).first->second;
+  }
+
+ private:
+  Object made_of(const Object& value) {
+    if (value.kind() == Object::Kind::kDict) {
+      Object dict = Object::dict();
+      for (const auto& [key, item] : value.items()) dict[key] = of(item);
+      return dict;
+    }
+    const bool is_tuple = value.kind() == Object::Kind::kTuple;
+    if (!is_tuple && value.kind() != Object::Kind::kList) return value;
+    Object::List items;
+    for (const Object& item : value) items.push_back(of(item));
+    if (!is_tuple) return Object::list(items);
+    const auto container = container_of(items);
+    return container ? *container : Object::tuple(items);
+  }
+
+  std::unordered_map<const detail::ObjectRep*, Object> made_;
+};
 
 void put_text(detail::Encoder& out, std::string_view text) {
   out.put(static_cast<std::uint8_t>(wire::kBinUnicode));
@@ -92,6 +135,13 @@ void put_text(detail::Encoder& out, std::string_view text) {
 }
 
 void put_op(detail::Encoder& out, std::uint8_t op) { out.put(op); }
+
+// A module and a name in lines, as Python writes them up to protocol 3.
+void put_lines(detail::Encoder& out, std::span<const std::byte> lines) {
+  const std::string_view module = line_of(lines);
+  put_text(out, module);
+  put_text(out, line_of(lines.subspan(module.size() + 1)));
+}
 
 void begin_reply(detail::Encoder& out, std::string_view kind) {
   put_op(out, wire::kProto);
@@ -122,26 +172,33 @@ Object python_request(const Object& id, const std::string& method, const Object&
 }
 
 Object decode_python(std::span<const std::byte> pickle) {
-  std::vector<std::byte> bytes(pickle.begin(), pickle.end());
+  detail::Encoder data;
   bool has_classes = false;
-  for (std::size_t at = 0; at < bytes.size();) {
-    const std::uint64_t skip = 1 + argument_bytes(bytes, at);
-    switch (std::to_integer<std::uint8_t>(bytes[at])) {
+  while (!pickle.empty()) {
+    const auto op = std::to_integer<std::uint8_t>(pickle[0]);
+    const std::uint64_t size = 1 + argument_bytes(pickle);
+    if (size > pickle.size()) throw_cut_short();
+    const auto operation = pickle.first(size);
+    pickle = pickle.subspan(size);
+    switch (op) {
+      case wire::kGlobal:
+        put_lines(data, operation.subspan(1));
+        [[fallthrough]];
       case wire::kStackGlobal:
       case wire::kReduce:
       case kNewObj:
       case kBuild:
-        bytes[at] = std::byte{wire::kTuple2};
+        put_op(data, wire::kTuple2);
         has_classes = true;
         break;
-      default:
+      case wire::kFrame:  // it counts bytes, and there may be more now
         break;
+      default:
+        data.write(operation.data(), operation.size());
     }
-    if (skip > bytes.size() - at) throw ValueError("a pickle from Python is cut short");
-    at += skip;
   }
-  Object value = detail::decode_pickle(bytes);
-  return has_classes ? plain(value) : value;
+  Object value = detail::decode_pickle(data.bytes());
+  return has_classes ? PlainData().of(value) : value;
 }
 
 Object exchange_pickles(Channel& channel, const Object& request) {

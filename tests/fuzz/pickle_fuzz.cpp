@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // Any bytes as a pickle: they are refused by ValueError, or are a value whose own pickle is the
-// same after one more way there and back.
+// same after one more way there and back. So are those that name classes, which managers read.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -10,6 +10,8 @@
 #include <multiprocessing/errors.hpp>
 #include <string>
 #include <vector>
+
+#include "managers/python_pickle.hpp"
 
 namespace mp = multiprocessing;
 using mp::Object;
@@ -52,6 +54,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const auto bytes = std::as_bytes(std::span(data, size));
+  try {
+    static_cast<void>(mp::managers::decode_python(bytes));
+  } catch (const mp::ValueError&) {
+  } catch (const mp::TypeError&) {
+  }
   Object value;
   try {
     value = decode_pickle(bytes);

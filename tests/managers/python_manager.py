@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: BSL-1.0
 # The Python side of python_test.cpp: messages by standard input and output, see python_peer.hpp.
+#
+#   python_manager.py PROTOCOL serve
+#   python_manager.py PROTOCOL use|use_types PORT
+import io
 import queue
 import struct
 import sys
 import threading
 from multiprocessing.managers import BaseManager, SyncManager
+from multiprocessing.reduction import ForkingPickler
 
 
 def say(text):
@@ -109,5 +114,14 @@ def use_types(port):
               names.x, names.y, str(names), str(d), iterated]))
 
 
-{"serve": serve, "use": lambda: use(int(sys.argv[2])),
- "use_types": lambda: use_types(int(sys.argv[2]))}[sys.argv[1]]()
+def send_pickles_of(protocol):
+    def dumps(cls, obj, _=None):
+        buffer = io.BytesIO()
+        cls(buffer, protocol).dump(obj)
+        return buffer.getbuffer()
+
+    ForkingPickler.dumps = classmethod(dumps)
+
+
+send_pickles_of(int(sys.argv[1]))
+{"serve": serve, "use": use, "use_types": use_types}[sys.argv[2]](*map(int, sys.argv[3:]))

@@ -15,16 +15,18 @@ using namespace std::chrono_literals;
 
 const std::string kScript = MANAGERS_TESTS_FOLDER "/python_manager.py";
 
-class PythonServerTest : public testing::Test {
+/// The parameter is the protocol of the pickles that Python sends: 3 before Python 3.8, then 4, and
+/// 5 since 3.14.
+class PythonServerTest : public testing::TestWithParam<int> {
  protected:
   PythonServerTest() { manager_.connect(); }
 
   test::Watchdog watchdog_{60s};
-  PythonPeer python_{kScript, {"serve"}};
+  PythonPeer python_{kScript, {std::to_string(GetParam()), "serve"}};
   BaseManager manager_{{"127.0.0.1", std::stoi(python_.receive())}, "secret"};
 };
 
-TEST_F(PythonServerTest, ItsQueueIsUsedByName) {
+TEST_P(PythonServerTest, ItsQueueIsUsedByName) {
   auto queue = manager_.call<AutoProxy>("get_queue");
 
   queue.call<void>("put", Object::dict({{"job", 1}}));
@@ -34,7 +36,7 @@ TEST_F(PythonServerTest, ItsQueueIsUsedByName) {
   EXPECT_THROW(queue.call("get_nowait"), Empty);
 }
 
-TEST_F(PythonServerTest, ItsQueueIsAQueueProxy) {
+TEST_P(PythonServerTest, ItsQueueIsAQueueProxy) {
   auto queue = manager_.call<QueueProxy<std::string>>("get_queue");
 
   queue.put("one");
@@ -47,7 +49,7 @@ TEST_F(PythonServerTest, ItsQueueIsAQueueProxy) {
   EXPECT_THROW(static_cast<void>(queue.get(10ms)), Empty);
 }
 
-TEST_F(PythonServerTest, ItsDictAndListAreProxiesOfTheirKind) {
+TEST_P(PythonServerTest, ItsDictAndListAreProxiesOfTheirKind) {
   const auto ages = manager_.call<DictProxy<std::string, int>>("get_dict");
   const auto numbers = manager_.call<ListProxy<int>>("get_list");
 
@@ -64,7 +66,7 @@ TEST_F(PythonServerTest, ItsDictAndListAreProxiesOfTheirKind) {
   EXPECT_THROW(static_cast<void>(numbers.at(99)), IndexError);
 }
 
-TEST_F(PythonServerTest, ItsObjectsMethodsAreCalledAndTheirErrorsArrive) {
+TEST_P(PythonServerTest, ItsObjectsMethodsAreCalledAndTheirErrorsArrive) {
   auto counter = manager_.create<Object>("Counter", 10);
 
   EXPECT_EQ(counter.call<int>("add", 5), 15);
@@ -80,7 +82,7 @@ TEST_F(PythonServerTest, ItsObjectsMethodsAreCalledAndTheirErrorsArrive) {
   EXPECT_THROW(counter.call<void>("no_such"), AttributeError);
 }
 
-TEST_F(PythonServerTest, ItsEndIsAnEOFErrorOfACallThatWaits) {
+TEST_P(PythonServerTest, ItsEndIsAnEOFErrorOfACallThatWaits) {
   auto queue = manager_.call<QueueProxy<int>>("get_queue");
   std::thread killer([&] {
     EXPECT_TRUE(test::eventually([&] { return manager_.call<AutoProxy>("get_queue") == queue; }));
@@ -91,8 +93,16 @@ TEST_F(PythonServerTest, ItsEndIsAnEOFErrorOfACallThatWaits) {
   killer.join();
 }
 
-TEST(PythonClientTest, UsesARegisteredQueueDictAndList) {
-  const test::Watchdog watchdog(60s);
+class PythonClientTest : public testing::TestWithParam<int> {
+ protected:
+  [[nodiscard]] static PythonPeer start(const std::string& task, const BaseManager& manager) {
+    return {kScript, {std::to_string(GetParam()), task, std::to_string(manager.address().port())}};
+  }
+
+  test::Watchdog watchdog_{60s};
+};
+
+TEST_P(PythonClientTest, UsesARegisteredQueueDictAndList) {
   BaseManager manager({"127.0.0.1", 0}, "secret");
   Queue<> jobs;
   manager.register_callable("get_queue", [jobs] { return jobs; });
@@ -105,7 +115,7 @@ TEST(PythonClientTest, UsesARegisteredQueueDictAndList) {
     return numbers;
   });
   manager.start();
-  PythonPeer python(kScript, {"use", std::to_string(manager.address().port())});
+  PythonPeer python = start("use", manager);
 
   EXPECT_EQ(python.receive(),
             "[{'job': 1}, 0, 'Empty', 'Empty', ['ada', 'bob', 'eve'], None, 7, "
@@ -114,11 +124,10 @@ TEST(PythonClientTest, UsesARegisteredQueueDictAndList) {
   EXPECT_EQ(python.finish(), 0);
 }
 
-TEST(PythonClientTest, UsesTheTypesOfASyncManager) {
-  const test::Watchdog watchdog(60s);
+TEST_P(PythonClientTest, UsesTheTypesOfASyncManager) {
   SyncManager manager({"127.0.0.1", 0}, "secret");
   manager.start();
-  PythonPeer python(kScript, {"use_types", std::to_string(manager.address().port())});
+  PythonPeer python = start("use_types", manager);
 
   EXPECT_EQ(python.receive(),
             "[[1, 2], 3, True, 1, [1, 2, 3, 'x'], 'x', [2, 3], [1, 2], True, True, 6, 1, 'two', "
@@ -126,6 +135,9 @@ TEST(PythonClientTest, UsesTheTypesOfASyncManager) {
             "[['a', 'b'], ['a', 'b', 'c'], 'the end', {'a': 1, 'b': [1, 2], 'c': 3}]]");
   EXPECT_EQ(python.finish(), 0);
 }
+
+INSTANTIATE_TEST_SUITE_P(Protocol, PythonServerTest, testing::Values(3, 4, 5));
+INSTANTIATE_TEST_SUITE_P(Protocol, PythonClientTest, testing::Values(3, 4, 5));
 
 }  // namespace
 }  // namespace multiprocessing
