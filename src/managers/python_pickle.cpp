@@ -43,7 +43,11 @@ std::string_view line_of(std::span<const std::byte> bytes) {
 // How many bytes follow the first, which is an operation.
 std::uint64_t argument_bytes(std::span<const std::byte> bytes) {
   const auto arguments = bytes.subspan(1);
-  const auto counted = [&](std::size_t size) { return size + number_of(arguments, size); };
+  const auto counted = [&](std::size_t size) {
+    const std::uint64_t count = number_of(arguments, size);
+    if (count > arguments.size() - size) throw_cut_short();  // a sum might overflow
+    return size + count;
+  };
   switch (std::to_integer<std::uint8_t>(bytes[0])) {
     case wire::kGlobal: {
       const std::size_t module = line_of(arguments).size() + 1;

@@ -55,6 +55,13 @@ TEST(PythonPickle, ItsEveryBeginningIsRefused) {
   }
 }
 
+TEST(PythonPickle, ATextLongerThanAnyMemoryIsRefused) {
+  const std::string count = "\xf7\xff\xff\xff\xff\xff\xff\xff";  // with what stands before, 2^64
+
+  EXPECT_THROW(decoded("\x80\x04\x8d" + count + "text."), ValueError);
+  EXPECT_THROW(decoded("\x80\x04\x8e" + count + "text."), ValueError);
+}
+
 TEST(PythonPickle, WhatIsReferredToTwiceIsMadeOnce) {
   const Object pair = decoded(
       "\x80\x03"
