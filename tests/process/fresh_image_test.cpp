@@ -136,7 +136,8 @@ TEST_P(FreshImageTest, WithoutRoomForDescriptorsStartIsAnErrorAndMayBeTriedAgain
   EXPECT_EQ(code, 0);
 }
 
-#ifndef __SANITIZE_ADDRESS__
+// A sanitizer needs address space of its own.
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 TEST_P(FreshImageTest, WithoutRoomForAnotherProcessStartIsAnErrorAndMayBeTriedAgain) {
   const int code = in_child([&] {
     const Queue<int> makes_the_arena;

@@ -128,21 +128,33 @@ TEST_F(ProcessOrphanByFork, EndsWhileItWaitsForSomethingShared) {
   }
 }
 
+// By ignoring SIGWINCH, which nobody sends, a target says that it is ready.
+bool is_ready(pid_t pid) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/status");
+  for (std::string line; std::getline(file, line);) {
+    if (!line.starts_with("SigIgn:")) continue;
+    return (std::stoull(line.substr(7), nullptr, 16) >> (SIGWINCH - 1) & 1) != 0;
+  }
+  return false;
+}
+
 TEST_F(ProcessOrphan, EndsAlthoughItIgnoresOrBlocksSigterm) {
   for (auto* target : {+[] {
                          ::signal(SIGTERM, SIG_IGN);
+                         ::signal(SIGWINCH, SIG_IGN);
                          sleep_for_ever();
                        },
                        +[] {
                          sigset_t all;
                          ::sigfillset(&all);
                          ::sigprocmask(SIG_BLOCK, &all, nullptr);
+                         ::signal(SIGWINCH, SIG_IGN);
                          sleep_for_ever();
                        }}) {
     SharedWord pid;
     Child parent = parent_of(target, pid);
     ASSERT_TRUE(eventually([&] { return pid != 0; }));
-    std::this_thread::sleep_for(20ms);
+    ASSERT_TRUE(eventually([&] { return is_ready(pid); }));
 
     parent.kill();
 

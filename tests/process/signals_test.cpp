@@ -223,6 +223,8 @@ TEST_F(Signals, AFunctionRunsWithTheMaskOfWhoSetIt) {
             0);
 }
 
+// ThreadSanitizer calls no handler before read() has returned.
+#if !defined(__SANITIZE_THREAD__)
 TEST_F(Signals, ABlockingCallOfTheProgramIsRestarted) {
   EXPECT_EQ(in_child([] {
               int ends[2];
@@ -245,6 +247,7 @@ TEST_F(Signals, ABlockingCallOfTheProgramIsRestarted) {
             }),
             0);
 }
+#endif
 
 TEST_F(Signals, IgnoredIsIgnoredAndDefaultIsTheSystems) {
   EXPECT_EQ(in_child([] {
