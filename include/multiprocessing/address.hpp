@@ -61,6 +61,7 @@ class Address {
   [[nodiscard]] std::string str() const;
 
   friend bool operator==(const Address&, const Address&) = default;
+  // NOLINTNEXTLINE(readability-implicit-bool-conversion): the compiler's, of its own making
   friend std::strong_ordering operator<=>(const Address&, const Address&) = default;
   friend std::ostream& operator<<(std::ostream& out, const Address& address);
 

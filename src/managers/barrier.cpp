@@ -36,7 +36,7 @@ void BarrierReferent::end_round(Round how) {
 }
 
 void BarrierReferent::wait(ServerCall& call) {
-  Seconds seconds = call.arg_or<Seconds>(std::nullopt);
+  auto seconds = call.arg_or<Seconds>(std::nullopt);
   if (!seconds) seconds = timeout_;
   const os::Deadline deadline = os::Deadline::after(
       seconds ? Timeout(std::chrono::duration<double>(*seconds)) : Timeout(forever));

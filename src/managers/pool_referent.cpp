@@ -32,8 +32,6 @@ using detail::ServerCall;
 
 namespace {
 
-using std::chrono_literals::operator""ms;
-
 // One reply takes no more than that, unless a single result is larger.
 constexpr std::uint64_t kBatchBytes = std::uint64_t{1} << 20;
 constexpr std::uint64_t kReplyMargin = 64;  // what stands around results in a reply
@@ -63,7 +61,8 @@ class WorkerBeginning final : public detail::Target {
 
   void call() override {
     // For the worker's whole life.
-    static_cast<void>(new std::shared_ptr<ServerLink>(ServerLink::to(address_, key_)));
+    static auto* const links = new std::vector<std::shared_ptr<ServerLink>>;
+    links->push_back(ServerLink::to(address_, key_));
     if (initializer_.target != nullptr) initializer_.target->call();
   }
   void encode(detail::Encoder& encoder) const override {
@@ -188,7 +187,8 @@ void PoolReferent::customer(ServerCall& call) {
 void PoolReferent::close(ServerCall& /*call*/) { pool_->close(); }
 void PoolReferent::terminate(ServerCall& /*call*/) { pool_->terminate(SIGTERM, true); }
 void PoolReferent::join(ServerCall& call) {
-  while (!pool_->core().join(os::Deadline::after(100ms))) call.check_caller();
+  while (!pool_->core().join(os::Deadline::after(std::chrono::milliseconds(100))))
+    call.check_caller();
 }
 void PoolReferent::stats(ServerCall& call) { call.reply(pool_->stats()); }
 

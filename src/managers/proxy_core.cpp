@@ -35,8 +35,8 @@ class Lease {
 // The same of a server's own process.
 class OwnReference {
  public:
-  OwnReference(std::shared_ptr<ServerCore> server, Ident ident)
-      : server_(std::move(server)), ident_(ident) {}
+  OwnReference(const std::shared_ptr<ServerCore>& server, Ident ident)
+      : server_(server), ident_(ident) {}
   OwnReference(const OwnReference&) = delete;
   OwnReference& operator=(const OwnReference&) = delete;
   ~OwnReference() {
@@ -123,7 +123,7 @@ std::shared_ptr<Referent> referent_behind(const BaseProxy& proxy) {
 }
 
 std::shared_ptr<Referent> referent_at(const void* thing,
-                                      std::function<std::shared_ptr<Referent>()> make) {
+                                      const std::function<std::shared_ptr<Referent>()>& make) {
   // Of the process, not of a server: two servers here must not guard one thing by two mutexes.
   static auto* const mutex = new os::ForkMutex;
   static auto* const all = new std::unordered_map<const void*, std::shared_ptr<Referent>>;

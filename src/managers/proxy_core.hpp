@@ -34,8 +34,3 @@ class ToStrangers {
 };
 
 }  // namespace multiprocessing::managers
-
-namespace multiprocessing::detail {
-/// See registered_callable.hpp.
-[[nodiscard]] std::shared_ptr<Referent> referent_behind(const BaseProxy& proxy);
-}  // namespace multiprocessing::detail

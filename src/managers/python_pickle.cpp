@@ -220,7 +220,7 @@ Object python_result(const Object& reply, const std::string& server) {
     throw ValueError("a manager's server in Python gave a reply that is none");
   }
   const auto kind = reply[0].as<std::string>();
-  const Object value = reply[1];
+  Object value = reply[1];
   if (kind == "#RETURN" || kind == "#PROXY") return value;
   if (kind == "#ERROR") {
     // (class, args), or that with a state.

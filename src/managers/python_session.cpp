@@ -148,7 +148,7 @@ void Session::call_for_python(const Object& request, const Object::List& args, c
   ServerCall call(*this, {client_, 0}, true, unused, detail::Decoder({}), args.size());
   call.positional_ = args;
   call.keywords_ = kwds;
-  const MethodName name{std::string_view(method)};
+  const MethodName name(method);
   for (const detail::Method& each : referent->methods()) {
     if (each.name.hash == name.hash) call.parameters_ = each.parameters;
   }

@@ -26,7 +26,7 @@
 namespace multiprocessing::managers {
 namespace {
 
-using std::chrono_literals::operator""ms;
+using namespace std::chrono_literals;
 
 constexpr int kBacklog = 4096;
 
@@ -136,7 +136,7 @@ void ServerCore::accept_one() {
 void ServerCore::stop() noexcept {
   stopping_.store(true);
   const std::uint64_t one = 1;
-  static_cast<void>(!::write(wake_.get(), &one, sizeof one));
+  [[maybe_unused]] const ssize_t written = ::write(wake_.get(), &one, sizeof one);
 }
 
 void ServerCore::end_sessions() {

@@ -5,6 +5,7 @@
 
 #include <multiprocessing/detail/managers/dict.hpp>
 #include <multiprocessing/detail/managers/list.hpp>
+#include <multiprocessing/detail/managers/registered_callable.hpp>
 #include <multiprocessing/detail/managers/set.hpp>
 #include <multiprocessing/detail/managers/value.hpp>
 #include <multiprocessing/errors.hpp>

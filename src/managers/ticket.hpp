@@ -22,7 +22,7 @@ namespace multiprocessing::managers {
 using detail::Handle;
 
 /// The key to the server that a ticket is for.
-[[nodiscard]] AuthKey key_of(const Handle& ticket);
+[[nodiscard]] AuthKey key_of(const Handle& handle);
 
 /// The places of a server's tickets. The caller guards it.
 class TicketOffice {

@@ -18,8 +18,6 @@
 
 #include "os/fd.hpp"
 
-extern "C" char** environ;
-
 namespace multiprocessing::os {
 namespace {
 
@@ -44,7 +42,7 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
   while (!text.empty()) {
     const std::size_t end = text.find(separator);
     parts.push_back(text.substr(0, end));
-    text.remove_prefix(end == text.npos ? text.size() : end + 1);
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
   }
   return parts;
 }

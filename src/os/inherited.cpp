@@ -4,11 +4,11 @@
 #include "os/inherited.hpp"
 
 #include <fcntl.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <charconv>
+#include <csignal>
 #include <cstddef>
 #include <string_view>
 #include <system_error>
@@ -23,7 +23,7 @@ constexpr int kSignals = 64;
 std::uint64_t number_after(std::string_view text, std::string_view label, int base) {
   std::uint64_t number = 0;
   const std::size_t found = text.find(label);
-  if (found != text.npos) {
+  if (found != std::string_view::npos) {
     text.remove_prefix(found + label.size());
     std::from_chars(text.data(), text.data() + text.size(), number, base);
   }

@@ -233,7 +233,7 @@ void Core::collect_here(Satisfied satisfied, void* context, const os::Deadline& 
     if (desk_.outstanding() == 0 && state_.load() != State::kOpen) dismiss_if_done();
     if (satisfied(context) || deadline.passed()) return;
     const auto available = [this]() noexcept -> std::uint32_t {
-      return desk_.results_wait() || events_.load(std::memory_order_relaxed);
+      return desk_.results_wait() || events_.load(std::memory_order_relaxed) ? 1 : 0;
     };
     board_.results.wait(patience_, available, deadline);
   }

@@ -54,8 +54,7 @@ bool Desk::results_wait() const noexcept { return result_waits(board_, taken_); 
 
 bool Desk::hand_out_now(Task& task, std::span<const std::byte> bytes) {
   const std::lock_guard guard(mutex_);
-  if (!waiting_.empty() || !fill_slot(task, bytes)) return false;
-  return true;
+  return waiting_.empty() && fill_slot(task, bytes);
 }
 
 void Desk::put_off(Task task) {

@@ -73,7 +73,7 @@ class Staff {
   void start(std::uint32_t place);
   void start_due(const Listener& listener);
   bool look_at_ends(const Listener& listener);
-  void note_end(std::uint32_t place, int exitcode, const Listener& listener);
+  void note_end(std::uint32_t i, int exitcode, const Listener& listener);
   [[nodiscard]] bool any_ready() noexcept;
   void note_failed_start(std::uint32_t place, const std::string& why, unsigned most,
                          const Listener& listener);

@@ -167,7 +167,7 @@ class Worker {
   // False: there will be none.
   bool await_task() noexcept {
     const auto available = [this]() noexcept -> std::uint32_t {
-      return task_waits(board_) || board_.stop.load(std::memory_order_relaxed) != 0;
+      return task_waits(board_) || board_.stop.load(std::memory_order_relaxed) != 0 ? 1 : 0;
     };
     // seq_cst: pairs with hand_out() and wake_for_tasks(). Either the parent sees that nobody looks
     // any more, or this worker sees the task.

@@ -30,7 +30,7 @@ struct Header {
 };
 static_assert(sizeof(Header) % 16 == 0);
 
-constexpr std::size_t kFirstBytes = 3 * 1024;
+constexpr std::size_t kFirstBytes = std::size_t{3} * 1024;
 constexpr std::size_t kPacketBytes = std::size_t{64} * 1024;
 
 std::size_t padded(std::uint64_t bytes) noexcept {

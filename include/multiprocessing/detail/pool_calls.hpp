@@ -169,7 +169,7 @@ template <class Pool> class PoolCalls {
     if constexpr (kOptionsLast<Args...>) {
       return [&]<std::size_t... I>(std::index_sequence<I...>, auto&& all) {
         return apply_with(unattended, std::get<sizeof...(I)>(all), std::forward<F>(function),
-                          std::get<I>(std::move(all))...);
+                          std::get<I>(std::forward<decltype(all)>(all))...);
       }
       (std::make_index_sequence<sizeof...(Args) - 1>(),
        std::forward_as_tuple(std::forward<Args>(args)...));

@@ -37,7 +37,7 @@ template <class Proxy, class Key, class V> class ProxyItem {
  public:
   using message_type = V;  // what is sent, or kept as an argument
 
-  ProxyItem(const Proxy& proxy, Key key) : proxy_(proxy), key_(std::move(key)) {}
+  ProxyItem(Proxy proxy, Key key) : proxy_(std::move(proxy)), key_(std::move(key)) {}
   ProxyItem(const ProxyItem&) = delete;
 
   [[nodiscard]] V get() const { return proxy_.get_item(key_); }

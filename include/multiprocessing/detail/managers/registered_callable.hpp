@@ -21,7 +21,7 @@ namespace multiprocessing::detail {
 [[nodiscard]] std::shared_ptr<Referent> referent_behind(const BaseProxy& proxy);
 /// One referent for each thing that a callable returns by reference.
 [[nodiscard]] std::shared_ptr<Referent> referent_at(
-    const void* thing, std::function<std::shared_ptr<Referent>()> make);
+    const void* thing, const std::function<std::shared_ptr<Referent>()>& make);
 
 template <class T>
 concept SequenceContainer = ListLike<T> && requires(T& items, typename T::value_type value) {
@@ -36,7 +36,7 @@ template <class R> std::shared_ptr<Referent> referent_of(R&& result) {
     if constexpr (std::is_lvalue_reference_v<R>) {
       return Holder<T>(&result);
     } else {
-      return Holder<T>(std::move(result));
+      return Holder<T>(std::forward<R>(result));
     }
   };
   if constexpr (ProxyType<T>) {

@@ -86,8 +86,9 @@ template <class T, std::size_t N = 0> std::unique_ptr<T> make_of_arguments(Serve
   if constexpr (N < kMost) {
     return make_of_arguments<T, N + 1>(call);
   } else {
-    throw TypeError(readable_name(typeid(T)) + " has no constructor of " +
-                    std::to_string(call.count()) + " arguments that a manager could call");
+    const std::string type = readable_name(typeid(T));
+    throw TypeError(type + " has no constructor of " + std::to_string(call.count()) +
+                    " arguments that a manager could call");
   }
 }
 #pragma GCC diagnostic pop
@@ -130,8 +131,11 @@ class TypeRegistration final : public Registration,
   template <std::size_t... I>
   void run_member(T& object, const MethodName& method, ServerCall& call,
                   std::index_sequence<I...> /*all*/) const {
-    const bool found = (... || (MethodName(names_[I]).hash == method.hash &&
-                                (call_member(object, std::get<I>(members_), call), true)));
+    const auto is_it = [&](const std::string& name) {
+      return MethodName(name).hash == method.hash;
+    };
+    const bool found =
+        (... || (is_it(names_[I]) && (call_member(object, std::get<I>(members_), call), true)));
     if (!found) fail_no_method(name(), method, names_);
   }
   template <class M> static void call_member(T& object, const M& member, ServerCall& call) {

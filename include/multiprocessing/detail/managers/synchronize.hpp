@@ -136,7 +136,7 @@ class ConditionProxy : public detail::AcquirerProxy<ConditionProxy> {
         continue;
       }
       const auto left = std::chrono::nanoseconds(timeout.nanoseconds()) - (Clock::now() - begin);
-      if (left <= left.zero()) return false;
+      if (left <= std::chrono::nanoseconds::zero()) return false;
       wait(left);
     }
     return true;
