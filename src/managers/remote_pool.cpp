@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <iterator>
 #include <multiprocessing/detail/future_waiter.hpp>
 #include <multiprocessing/detail/managers/pool.hpp>
 #include <multiprocessing/errors.hpp>
@@ -15,9 +16,13 @@
 #include "connection/parking.hpp"
 #include "os/thread.hpp"
 #include "process/error_codec.hpp"
+#include "process/exit.hpp"
 
 namespace multiprocessing::managers {
 namespace {
+
+// As Python's pools: before what its users may have asked for at the end.
+constexpr int kExitPriority = 15;
 
 // The pool whose results this thread fetches.
 thread_local const RemotePool* fetching_here = nullptr;
@@ -118,21 +123,46 @@ void RemotePool::start_thread() {
     os::ThreadStart thread;
     std::promise<void> ended;
     std::shared_ptr<RemotePool> pool;
+    process::FinalizerId at_exit = 0;
   };
   auto start = std::make_unique<Start>(Start{{}, {}, shared_from_this()});
   start->thread = {"mp pool results",
                    [](void* argument) {
                      const std::unique_ptr<Start> own(static_cast<Start*>(argument));
                      own->pool->serve();
+                     process::remove_finalizer(own->at_exit);
                      own->pool.reset();
                      own->ended.set_value();
                    },
                    start.get()};
   auto ended = start->ended.get_future().share();
-  os::start_library_thread(start->thread);
+  start->at_exit = process::add_finalizer(kExitPriority, [weak = weak_from_this()] {
+    if (const auto pool = weak.lock()) pool->give_up();
+  });
+  try {
+    os::start_library_thread(start->thread);
+  } catch (...) {
+    process::remove_finalizer(start->at_exit);
+    throw;
+  }
   thread_ended_ = std::move(ended);
   static_cast<void>(start.release());
   has_thread_ = true;
+}
+
+void RemotePool::give_up() noexcept {
+  Chunks given_up;
+  std::shared_future<void> thread_ended;
+  {
+    const std::lock_guard guard(mutex_);
+    left_ = true;
+    sent_ = 0;
+    given_up.swap(chunks_);
+    thread_ended = thread_ended_;
+    changed_.notify_all();
+  }
+  tell_of_abandoned(given_up);
+  if (fetching_here != this && thread_ended.valid()) thread_ended.wait_for(kLongestCallback);
 }
 
 void RemotePool::serve() {
@@ -248,16 +278,27 @@ void RemotePool::call_back(std::shared_ptr<detail::Job> job) {
 }
 
 void RemotePool::abandon(detail::Job& job) noexcept {
+  Chunks abandoned;
+  {
+    const std::lock_guard guard(mutex_);
+    for (auto at = chunks_.begin(); at != chunks_.end();) {
+      const auto next = std::next(at);
+      if (at->second.job.get() == &job) {
+        if (at->second.sent) --sent_;
+        abandoned.insert(chunks_.extract(at));
+      }
+      at = next;
+    }
+    changed_.notify_all();
+  }
+  tell_of_abandoned(abandoned);
+}
+
+void RemotePool::tell_of_abandoned(const Chunks& chunks) const noexcept {
+  if (chunks.empty()) return;
   try {
     std::vector<std::uint64_t> ids;
-    {
-      const std::lock_guard guard(mutex_);
-      for (const auto& [id, chunk] : chunks_) {
-        if (chunk.job.get() == &job) ids.push_back(id);
-      }
-    }
-    if (ids.empty()) return;
-    for (const std::uint64_t id : ids) forget(id);
+    for (const auto& [id, _] : chunks) ids.push_back(id);
     ask<void>("abandon", ids);
   } catch (const std::exception&) {
     // The server has ended, and the tasks with it.
@@ -279,7 +320,7 @@ struct RemotePoolHandle::State {
     const auto thread_ended = remote->leave();
     remote.reset();
     // So that it does nothing more in a program that ends. A callback may keep it for longer.
-    if (thread_ended.valid()) thread_ended.wait_for(std::chrono::seconds(5));
+    if (thread_ended.valid()) thread_ended.wait_for(managers::kLongestCallback);
   }
 
   const std::shared_ptr<const managers::ProxyCore> pool;

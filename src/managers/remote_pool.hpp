@@ -2,11 +2,13 @@
 // A process's side of a pool in a server: the chunks that it handed in, and a thread that fetches
 // what comes of them. The server's side is a PoolCustomer (pool_referent.hpp).
 //
-// The thread runs while there are chunks, or proxies that may hand in some.
+// The thread runs while there are chunks, or proxies that may hand in some. At the end of the
+// process what is still to come is given up, and it ends: the program's globals go next.
 //
 // Fork:  a child has none of it, and makes its own.
 // Death: of the server: all chunks fail with what the thread got, EOFError.
 #pragma once
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -23,6 +25,9 @@
 #include "pool/desk.hpp"
 
 namespace multiprocessing::managers {
+
+/// How long the end of a process, or of a pool's last proxy, waits for a callback to return.
+inline constexpr std::chrono::seconds kLongestCallback{5};
 
 class RemotePool final : public detail::TaskHost, public std::enable_shared_from_this<RemotePool> {
  public:
@@ -54,15 +59,18 @@ class RemotePool final : public detail::TaskHost, public std::enable_shared_from
     std::size_t left;   // so many from there on
     bool sent = false;  // the server has it
   };
+  using Chunks = std::unordered_map<std::uint64_t, Chunk>;  // by their numbers
 
   template <class R, class... Args> R ask(detail::MethodName method, const Args&... args) const;
   void start_thread();
   void serve();
+  void give_up() noexcept;
   void take_results(Timeout timeout);
   void accept(const PoolResults& results);
   void fail_all(const std::exception_ptr& error);
   void note_sent(std::uint64_t chunk);
   void forget(std::uint64_t chunk);
+  void tell_of_abandoned(const Chunks& chunks) const noexcept;
 
   const std::uint32_t maker_ = os::fork_generation();
   const std::shared_ptr<const ProxyCore> customer_;
@@ -71,8 +79,8 @@ class RemotePool final : public detail::TaskHost, public std::enable_shared_from
 
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::unordered_map<std::uint64_t, Chunk> chunks_;  // guarded by mutex_, as all below
-  std::size_t sent_ = 0;                             // of the chunks
+  Chunks chunks_;         // guarded by mutex_, as all below
+  std::size_t sent_ = 0;  // of the chunks
   std::uint64_t last_chunk_ = 0;
   bool has_thread_ = false;
   std::shared_future<void> thread_ended_;

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <filesystem>
 #include <fstream>
 #include <map>
 #include <multiprocessing/partial.hpp>
@@ -17,6 +18,7 @@
 
 #include "fresh_program.hpp"
 #include "manager_test.hpp"
+#include "process/exit.hpp"
 
 namespace multiprocessing {
 namespace {
@@ -358,6 +360,28 @@ TEST_P(PoolProxyTest, CallbacksMayUseThePoolAndHaveRunWhenJoinReturns) {
 
   EXPECT_EQ(sum, 110);
   EXPECT_EQ(last, 7U);
+}
+
+bool has_thread(const std::string& name) {
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+    std::string comm;
+    std::getline(std::ifstream(task.path() / "comm") >> std::ws, comm);
+    if (comm == name) return true;
+  }
+  return false;
+}
+
+TEST_P(PoolProxyTest, AProcessEndsWithResultsDueAndFetchesNoMoreOfThem) {
+  const auto pool = manager_.Pool(1);
+  const auto child = [](PoolProxy p) {
+    static const auto due = p.apply_async(wait_for_ever);
+    const std::string name = "mp pool results";
+    if (!eventually([&] { return has_thread(name); })) multiprocessing::exit(1);
+    process::add_finalizer(
+        -1, [name] { ::_exit(eventually([&] { return !has_thread(name); }) ? 0 : 2); });
+  };
+
+  EXPECT_EQ(run(child, pool), 0);
 }
 
 TEST_P(PoolProxyTest, CallsOfManyThreadsGoSideBySide) {
