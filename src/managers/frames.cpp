@@ -94,7 +94,7 @@ bool FrameReader::fill(int fd, std::size_t wanted) {
       return got >= 0 || errno != EAGAIN ? 1 : 0;
     };
     // The answer to a call is there sooner than this thread would fall asleep and wake.
-    if (!patience_.look(arrived)) got = ::recv(fd, memory_ + end_, capacity_ - end_, 0);
+    if (!looks_ || !patience_.look(arrived)) got = ::recv(fd, memory_ + end_, capacity_ - end_, 0);
     if (got > 0) {
       end_ += static_cast<std::size_t>(got);
     } else if (got == 0 || errno == ECONNRESET) {

@@ -65,9 +65,11 @@ enum class Op : std::uint8_t {
   kShutdown,
 };
 
+inline constexpr std::uint8_t kNoCpu = 0xff;
+
 struct RequestHeader {
   Op op = Op::kCall;
-  std::uint8_t zero = 0;
+  std::uint8_t cpu = kNoCpu;  ///< where the client is; only with a server on the same machine
   std::uint16_t arguments = 0;
   std::uint32_t method = 0;  ///< hash; of kMake: of the type id
   Ident ident = 0;
@@ -81,7 +83,8 @@ enum class ReplyKind : std::uint8_t { kReturn, kError, kObject };
 
 struct ReplyHeader {
   ReplyKind kind = ReplyKind::kReturn;
-  std::uint8_t zeros[3] = {};
+  std::uint8_t crowded = 0;  ///< the client had better sleep than look for its next reply
+  std::uint8_t zeros[2] = {};
   std::uint32_t type = 0;  ///< fingerprint of what follows
   std::uint32_t handles = 0;
   std::uint32_t zero = 0;
@@ -108,11 +111,15 @@ class FrameReader {
   /// std::system_error, EMSGSIZE for one longer than `limit`: then the stream cannot be read on.
   [[nodiscard]] std::optional<std::span<const std::byte>> read(int fd, std::uint64_t limit);
 
+  /// Whether it looks for a frame before it sleeps; so it does at first.
+  void look_first(bool looks) noexcept { looks_ = looks; }
+
  private:
   [[nodiscard]] bool fill(int fd, std::size_t wanted);
   void reserve(std::size_t bytes);
 
   os::Patience patience_;
+  bool looks_ = true;
   std::byte* memory_ = nullptr;
   std::size_t capacity_ = 0;
   std::size_t begin_ = 0;  // of what was received and not yet read

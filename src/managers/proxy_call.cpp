@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <fmt/format.h>
+#include <sched.h>
 
 #include <atomic>
 #include <multiprocessing/detail/pickle.hpp>
@@ -27,6 +28,11 @@ std::uint32_t thread_number() noexcept {
   static std::atomic<std::uint32_t> last{0};
   thread_local const std::uint32_t own = ++last;
   return own;
+}
+
+std::uint8_t this_cpu() noexcept {
+  const int cpu = ::sched_getcpu();
+  return cpu >= 0 && cpu < kNoCpu ? static_cast<std::uint8_t>(cpu) : kNoCpu;
 }
 
 // A reference to an object in a CPython server, given up in the process that got it.
@@ -114,6 +120,7 @@ void ProxyCall::perform() {
   header.thread = managers::thread_number();
   header.handles = static_cast<std::uint32_t>(out.handles().size());
   header.key = key_;
+  if (state().channel->in_tree) header.cpu = managers::this_cpu();
   out.put_at(0, header);
 
   const std::uint64_t limit = state().channel->max_message_bytes;
@@ -145,6 +152,7 @@ void ProxyCall::exchange() {
   }
   Decoder decoder(state().reply);
   const auto header = decoder.take<ReplyHeader>();
+  state().channel->reader.look_first(header.crowded == 0);
   if (header.handles != 0) adopt(header.handles);
   reply_type_ = header.type;
   reply_kind_ = static_cast<std::uint8_t>(header.kind);

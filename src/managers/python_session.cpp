@@ -172,6 +172,7 @@ void Session::serve_python_calls() {
       (*encoder).clear();
       encode_python_error(*encoder, python_error_of(std::current_exception()));
     }
+    note_crowd(kNoCpu);
     if (!send_frame(socket_.get(), *encoder)) {
       if (undo) undo();
       throw CallerGone();

@@ -17,6 +17,7 @@
 #include <string>
 #include <unordered_map>
 
+#include "managers/crowd.hpp"
 #include "managers/objects.hpp"
 #include "managers/own_socket.hpp"
 #include "os/fork_mutex.hpp"
@@ -51,6 +52,7 @@ class ServerCore : public std::enable_shared_from_this<ServerCore> {
   [[nodiscard]] const ServerSettings& settings() const noexcept { return settings_; }
   [[nodiscard]] const detail::Registry& registry() const noexcept { return registry_; }
   [[nodiscard]] Objects& objects() noexcept { return objects_; }
+  [[nodiscard]] Crowd& crowd() noexcept { return crowd_; }
   [[nodiscard]] bool stopping() const noexcept { return stopping_.load(std::memory_order_relaxed); }
 
   /// The record of a client, with one session more. `inherits`: see Hello.
@@ -78,6 +80,7 @@ class ServerCore : public std::enable_shared_from_this<ServerCore> {
   OwnSocket wake_;  // an eventfd that stop() writes
   std::atomic<bool> stopping_{false};
   Objects objects_;
+  Crowd crowd_;
 
   std::mutex mutex_;
   std::condition_variable session_ended_;

@@ -18,6 +18,7 @@
 #include "managers/tree_id.hpp"
 #include "memory/arena.hpp"
 #include "memory/object.hpp"
+#include "os/clock.hpp"
 #include "os/log.hpp"
 #include "os/thread.hpp"
 #include "process/error_codec.hpp"
@@ -114,6 +115,13 @@ bool Session::greet(Bytes first) {
   return send_frame(socket_.get(), out) || (throw CallerGone(), false);
 }
 
+bool Session::note_crowd(std::uint8_t client_cpu) noexcept {
+  const bool crowded = server_->crowd().note(seen_, os::now_ns());
+  reader_.look_first(!crowded);
+  if (crowded && client_cpu != kNoCpu) follower_.follow(client_cpu);
+  return crowded;
+}
+
 void Session::serve_frames() {
   while (const auto payload = reader_.read(socket_.get(), server_->settings().max_message_bytes)) {
     serve_request(*payload);
@@ -156,11 +164,11 @@ void Session::serve_request(Bytes payload) {
     out.put(ReplyHeader{ReplyKind::kError});
     process::encode_error(out, std::current_exception());
   }
-  send(out, call);
+  send(request, out, call);
   if (request.op == Op::kShutdown) server_->stop();
 }
 
-void Session::send(detail::Encoder& out, const ServerCall& call) {
+void Session::send(const RequestHeader& request, detail::Encoder& out, const ServerCall& call) {
   const std::uint64_t limit = server_->settings().max_message_bytes;
   if (frame_bytes(out) > limit) {
     const std::size_t size = frame_bytes(out);
@@ -186,6 +194,7 @@ void Session::send(detail::Encoder& out, const ServerCall& call) {
       pending_ = out.handles();
     }
   }
+  if (note_crowd(request.cpu)) out.put_at(offsetof(ReplyHeader, crowded), std::uint8_t{1});
   if (send_frame(socket_.get(), out)) return;
   if (call.undo_) call.undo_();
   throw CallerGone();

@@ -2,12 +2,14 @@
 // One connection to a server, in a thread of its own: the handshake, then calls until the client
 // hangs up. Nothing that the client says is looked at before it has shown that it knows the key.
 #pragma once
+#include <cstdint>
 #include <memory>
 #include <multiprocessing/detail/managers/referent.hpp>
 #include <span>
 #include <vector>
 
 #include "managers/client.hpp"
+#include "managers/follower.hpp"
 #include "managers/frames.hpp"
 #include "managers/own_socket.hpp"
 
@@ -43,6 +45,8 @@ class Session {
  private:
   using Bytes = std::span<const std::byte>;
 
+  bool note_crowd(std::uint8_t client_cpu) noexcept;
+
   void serve();
   bool greet(Bytes first);
   void serve_frames();
@@ -53,7 +57,7 @@ class Session {
   void lease(Ident ident);
   void release(Ident ident);
   [[nodiscard]] std::vector<detail::Handle> adopt(const std::vector<std::uint64_t>& offsets);
-  void send(detail::Encoder& out, const detail::ServerCall& call);
+  void send(const RequestHeader& request, detail::Encoder& out, const detail::ServerCall& call);
 
   void serve_python(Bytes first);
   Object answer_python(const std::string& function, const Object::List& args, const Object& kwds,
@@ -70,6 +74,8 @@ class Session {
   OwnSocket socket_;
   FrameReader reader_;
   std::shared_ptr<Client> client_;
+  std::int64_t seen_ = 0;  // see Crowd
+  Follower follower_;
   std::vector<detail::Handle> pending_;  // of the last reply, until the client has its own
 };
 
