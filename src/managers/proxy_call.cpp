@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "connection/parking.hpp"
 #include "managers/link.hpp"
 #include "managers/proxy_core.hpp"
 #include "managers/python_pickle.hpp"
@@ -74,6 +75,7 @@ struct ProxyCall::State {
   managers::ToStrangers strangers;
   std::span<const std::byte> reply;
   std::vector<Handle> handles;
+  std::unique_ptr<connection::Unparked> unparked;  // descriptors that came with the reply
 
   explicit State(std::unique_ptr<Channel> taken)
       : channel(std::move(taken)), strangers(!channel->in_tree && !channel->python) {}
@@ -112,6 +114,7 @@ void ProxyCall::fail_ended() {
 void ProxyCall::perform() {
   if (python_) return perform_in_python();
   Encoder& out = *out_;
+  park_descriptors();
   RequestHeader header;
   header.op = static_cast<Op>(op_);
   header.arguments = static_cast<std::uint16_t>(count_);
@@ -132,14 +135,19 @@ void ProxyCall::perform() {
   }
   if (header.handles != 0 && !state().channel->in_tree) {
     throw TypeError(fmt::format(
-        "{}: an argument contains a shared object (a Lock, a Queue…), which reaches only servers "
-        "of this program",
+        "{}: an argument contains a shared object (a Lock, a Queue, a Connection…), which reaches "
+        "only servers of this program",
         method_.text));
   }
-  if (!out.descriptors().empty()) {
-    throw TypeError(fmt::format("{}: a Connection cannot go to a manager's server", method_.text));
-  }
   exchange();
+}
+
+// Those of Connections go as any shared object does.
+void ProxyCall::park_descriptors() {
+  if ((*out_).descriptors().empty()) return;
+  for (const Handle& handle : connection::park((*out_).descriptors())) {
+    (*out_).attach_handle(handle);
+  }
 }
 
 void ProxyCall::exchange() {
@@ -200,10 +208,13 @@ void ProxyCall::adopt(std::uint32_t count) {
   RequestHeader taken;
   taken.op = Op::kTaken;
   managers::send_frame(channel.socket.get(), std::as_bytes(std::span(&taken, 1)));
+  state().unparked = std::make_unique<connection::Unparked>(state().handles);
 }
 
 Decoder ProxyCall::reply() const {
-  Decoder decoder(state().reply, state().handles);
+  const auto& unparked = state().unparked;
+  Decoder decoder(state().reply, state().handles,
+                  unparked == nullptr ? std::span<int>() : unparked->descriptors());
   decoder.view(sizeof(ReplyHeader));
   return decoder;
 }

@@ -9,6 +9,7 @@
 #include <multiprocessing/detail/pickle.hpp>
 #include <unordered_map>
 
+#include "connection/parking.hpp"
 #include "managers/session.hpp"
 #include "os/clock.hpp"
 #include "os/fork_mutex.hpp"
@@ -102,6 +103,11 @@ RawValue ServerCall::raw_arg() {
 
 void ServerCall::begin_reply(Fingerprint type) {
   out_.put_at(offsetof(managers::ReplyHeader, type), type);
+}
+
+// While the method still holds whatever they belong to.
+void ServerCall::park_descriptors() {
+  for (const Handle& handle : connection::park(out_.descriptors())) out_.attach_handle(handle);
 }
 
 void ServerCall::reply_raw(const RawValue& value) {

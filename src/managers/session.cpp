@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "connection/handshake.hpp"
+#include "connection/parking.hpp"
 #include "managers/proxy_core.hpp"
 #include "managers/server_core.hpp"
 #include "managers/tree_id.hpp"
@@ -149,12 +150,14 @@ void Session::serve_request(Bytes payload) {
   detail::OutgoingEncoder encoder;
   detail::Encoder& out = *encoder;
   const ToStrangers strangers(!in_tree());
-  detail::Decoder decoder(payload, handles);
-  decoder.view(sizeof(RequestHeader));
-  ServerCall call(*this, {client_, request.thread}, false, out, decoder, request.arguments);
+  ServerCall call(*this, {client_, request.thread}, false, out, detail::Decoder({}),
+                  request.arguments);
   call.handles_ = handles;
   out.put(ReplyHeader{});
   try {
+    connection::Unparked unparked(handles);
+    call.decoder_ = detail::Decoder(payload, handles, unparked.descriptors());
+    call.decoder_.view(sizeof(RequestHeader));
     answer(request, call, out);
     if (out.size() == sizeof(ReplyHeader)) call.reply(nullptr);
   } catch (const CallerGone&) {
@@ -185,9 +188,9 @@ void Session::send(const RequestHeader& request, detail::Encoder& out, const Ser
       out.clear();
       out.put(ReplyHeader{ReplyKind::kError});
       process::encode_error(
-          out, std::make_exception_ptr(
-                   TypeError("the result contains a shared object (a Lock, a Queue…), which "
-                             "reaches only processes of the server's own program")));
+          out, std::make_exception_ptr(TypeError(
+                   "the result contains a shared object (a Lock, a Queue, a Connection…), "
+                   "which reaches only processes of the server's own program")));
     } else {
       out.put_at(offsetof(ReplyHeader, handles), static_cast<std::uint32_t>(out.handles().size()));
       out.align(8);

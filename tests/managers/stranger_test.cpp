@@ -42,13 +42,17 @@ FRESH_SCENARIO(put_a_list_into_a_dict) {
 
 FRESH_SCENARIO(send_a_shared_object) {
   const SyncManager manager = connected();
-  const auto locks = manager.list<Lock>();
-  try {
-    locks.append(Lock());
-  } catch (const TypeError&) {
-    return 0;
-  }
-  return 1;
+  const auto is_refused = [](const auto& list, const auto& value) {
+    try {
+      list.append(value);
+      return false;
+    } catch (const TypeError&) {
+      return list.size() == 0;
+    }
+  };
+  const bool lock = is_refused(manager.list<Lock>(), Lock());
+  const bool connection = is_refused(manager.list<Connection>(), Pipe().first);
+  return lock && connection ? 0 : 1;
 }
 
 FRESH_SCENARIO(fork_and_use_a_proxy) {

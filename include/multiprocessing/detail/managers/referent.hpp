@@ -73,7 +73,9 @@ class ServerCall {
   template <class R> void reply(const R& value) {
     if (!python_) {
       begin_reply(fingerprint<R>());
-      return encode<R>(out_, value);
+      encode<R>(out_, value);
+      if (!out_.descriptors().empty()) park_descriptors();
+      return;
     }
     if constexpr (kHasObjectForm<R>) {
       result_ = Object(value);
@@ -113,6 +115,7 @@ class ServerCall {
   Fingerprint begin_argument();
   [[nodiscard]] const Object& next_object();
   void begin_reply(Fingerprint type);
+  void park_descriptors();
   [[noreturn]] static void refuse_in_python(const std::string& type);
 
   managers::Session& session_;
