@@ -22,6 +22,7 @@ namespace {
 
 constexpr std::int64_t kAloneNs = 1'000;
 constexpr std::int64_t kTurnNs = 500'000;
+constexpr std::uint32_t kMostAway = 8;
 
 // A pause takes 4 ns on one processor and 40 on another.
 int pauses_of_a_round() noexcept {
@@ -59,6 +60,14 @@ bool Spin::again() noexcept {
   took_ns_ = now - begin_ns_;
   if (took_ns_ > kAloneNs && !let_others_run(now)) return false;
   return took_ns_ < limit_ns_;
+}
+
+bool Spin::back_off() noexcept {
+  away_ = std::clamp<std::uint32_t>(2 * away_, 1, kMostAway);
+  for (std::uint32_t round = 0; round < away_; ++round) {
+    if (!again()) return false;
+  }
+  return true;
 }
 
 }  // namespace multiprocessing::os

@@ -16,7 +16,7 @@ bool spin_for(os::FutexWord& word, Serial me) noexcept {
     if (seen == 0 && take_if_free(word, me)) return true;
     // Sleepers are there already: the lock is not free soon.
     if ((seen & kWaiters) != 0 || owner_in(seen) == kSealed) return false;
-  } while (spin.again());
+  } while (spin.back_off());
   return false;
 }
 

@@ -24,7 +24,7 @@ bool SemaphoreState::take_slowly(std::uint32_t permits, const os::Deadline& dead
       return true;
     }
     if (!slept && deadline.passed()) return false;
-    if (!slept && (seen & kWaiters) == 0 && spin.again()) continue;
+    if (!slept && (seen & kWaiters) == 0 && spin.back_off()) continue;
     if (permits > 1) want_many();
     // Also before giving up: the wake-up that this waiter may have used up stood for others too.
     if ((seen & kWaiters) == 0 &&
