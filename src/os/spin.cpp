@@ -21,6 +21,7 @@ bool spinning_helps() noexcept {
 namespace {
 
 constexpr std::int64_t kAloneNs = 1'000;
+constexpr std::int64_t kSwitchNs = 700;  // more than a system call
 constexpr std::int64_t kTurnNs = 500'000;
 constexpr std::uint32_t kMostAway = 8;
 
@@ -34,6 +35,10 @@ int pauses_of_a_round() noexcept {
   return static_cast<int>(std::clamp<std::int64_t>(kRoundNs * kSample / sample_ns, 1, 16));
 }
 
+// Whether others had the CPU when it was last left to them. Then it is left to them at once: the
+// other side may be among them, as it is where both may run on one CPU alone.
+std::atomic<bool> others_here{false};
+
 // Where more processes wait for each other than there are CPUs, the other side may be one of those
 // that run now. One that calculates keeps the CPU for its whole turn: then it is better to sleep,
 // for who is woken comes first; and not to try this again soon. False: that was so.
@@ -42,6 +47,10 @@ bool let_others_run(std::int64_t now) noexcept {
   if (now < not_before_ns.load(std::memory_order_relaxed)) return true;
   ::sched_yield();
   const std::int64_t away_ns = now_ns() - now;
+  const bool others = away_ns > kSwitchNs;
+  if (others != others_here.load(std::memory_order_relaxed)) {
+    others_here.store(others, std::memory_order_relaxed);
+  }
   if (away_ns < kTurnNs) return true;
   not_before_ns.store(now + 100 * away_ns, std::memory_order_relaxed);
   return false;
@@ -50,15 +59,16 @@ bool let_others_run(std::int64_t now) noexcept {
 }  // namespace
 
 bool Spin::again() noexcept {
-  if (!spinning_helps()) return false;
   static const int pauses = pauses_of_a_round();
   for (int i = 0; i < pauses; ++i) cpu_relax();
   // The clock costs as much as the pauses: ask it at every fourth round.
   if ((rounds_++ & 3U) != 0) return true;
   const std::int64_t now = now_ns();
-  if (begin_ns_ == 0) begin_ns_ = now;
+  const bool first = begin_ns_ == 0;
+  if (first) begin_ns_ = now;
   took_ns_ = now - begin_ns_;
-  if (took_ns_ > kAloneNs && !let_others_run(now)) return false;
+  const bool alone = first ? !others_here.load(std::memory_order_relaxed) : took_ns_ <= kAloneNs;
+  if (!alone && !let_others_run(now)) return false;
   return took_ns_ < limit_ns_;
 }
 

@@ -14,13 +14,14 @@ inline void cpu_relax() noexcept {
 #endif
 }
 
-/// True where another CPU can change what this one spins on (affinity counts).
+/// True where another CPU can change what this one spins on, of a process that has the affinity of
+/// this one.
 [[nodiscard]] bool spinning_helps() noexcept;
 
 /// Bounded spinning: `while (!ready() && spin.again()) {}`.
 class Spin {
  public:
-  /// Spins for about `limit_ns` after the first call; not at all on one CPU.
+  /// Spins for about `limit_ns` after the first call.
   explicit Spin(std::int64_t limit_ns) noexcept : limit_ns_(limit_ns) {}
   /// Pauses for some 20 to 100 ns, or lets others run where it takes longer than a microsecond.
   /// False: the time is up, go to sleep.
