@@ -142,20 +142,29 @@ TEST(BlockNamesTest, AStaleNameIsGoneAfterCleanupStaleAlsoIfAnotherCleansAtTheSa
 }
 
 // The block is stale although the maker's child lives, which inherits what `keep` keeps of it.
-template <class Keep> void expect_stale_beside_a_child(const char* name, Keep keep) {
+template <class Keep> void expect_stale_beside_a_child(const std::string& name, Keep keep) {
+  const std::string forked = name + "_forked";
+  int until_closed[2];
+  ASSERT_EQ(::pipe2(until_closed, O_CLOEXEC), 0);
   Child maker([&] {
-    [[maybe_unused]] const auto kept = keep(name);
-    if (::fork() == 0) return ::sleep(30);
-    make("mp_names_q");
-    return static_cast<unsigned>(::pause());
+    [[maybe_unused]] const auto kept = keep(name.c_str());
+    if (::fork() == 0) {
+      ::close(until_closed[1]);
+      char none = 0;
+      return static_cast<int>(::read(until_closed[0], &none, 1));
+    }
+    make(forked.c_str());
+    return ::pause();
   });
-  ASSERT_TRUE(eventually([] { return exists("mp_names_q"); }));
+  ASSERT_TRUE(eventually([&] { return exists(forked.c_str()); }));
   maker.kill();
 
   EXPECT_TRUE(eventually([&] {
     SharedMemory::cleanup_stale();
-    return !exists(name);
+    return !exists(name.c_str());
   }));
+  ::close(until_closed[0]);
+  ::close(until_closed[1]);
 }
 
 TEST(BlockNamesTest, TheChildrenOfAMakerDoNotKeepItAlive) {
