@@ -16,6 +16,7 @@
 
 #include "os/log.hpp"
 #include "os/signal_mask.hpp"
+#include "os/spin.hpp"
 #include "os/stdio.hpp"
 #include "os/thread.hpp"
 #include "process/bootstrap.hpp"
@@ -53,6 +54,8 @@ class ForkLauncher final : public Launcher {
     std::shared_ptr<Core> parent = image_for_children();
     const memory::Serial parent_serial = parent->parent.serial;
     os::flush_standard_streams();
+    // So that no child has to ask for itself, see await_go.
+    static_cast<void>(os::spinning_helps());
     pid_t pid = -1;
     int error = 0;
     {
