@@ -2,10 +2,10 @@
 // Who removes the names of blocks that nobody unlinked.
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdlib>
 #include <multiprocessing/errors.hpp>
 #include <multiprocessing/process.hpp>
@@ -156,12 +156,12 @@ template <class Keep> void expect_stale_beside_a_child(const std::string& name, 
     make(forked.c_str());
     return ::pause();
   });
-  ASSERT_TRUE(eventually([&] { return exists(forked.c_str()); }));
+  ASSERT_TRUE(eventually([&] { return exists(forked); }));
   maker.kill();
 
   EXPECT_TRUE(eventually([&] {
     SharedMemory::cleanup_stale();
-    return !exists(name.c_str());
+    return !exists(name);
   }));
   ::close(until_closed[0]);
   ::close(until_closed[1]);
