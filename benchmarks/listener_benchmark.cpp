@@ -26,7 +26,8 @@ double microseconds(std::int64_t ns, int times) {
 // An address of its own for each measurement.
 mp::Address next_address() {
   static int count = 0;
-  return mp::Address("\0mp-benchmark-" + std::to_string(::getpid()) + "-" +
+  using namespace std::string_literals;
+  return mp::Address("\0mp-benchmark-"s + std::to_string(::getpid()) + "-" +
                      std::to_string(++count));
 }
 

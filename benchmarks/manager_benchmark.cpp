@@ -131,8 +131,8 @@ int main(int argc, char** argv) {
                   {"multiprocessing, 1 client", [&] { return reads(ages, 1); }}},
                  rounds);
 
-  const double map = static_cast<double>(bytes_of_map(entries));
-  const double dict = static_cast<double>(bytes_of_dict(entries));
+  const auto map = static_cast<double>(bytes_of_map(entries));
+  const auto dict = static_cast<double>(bytes_of_dict(entries));
   std::printf(
       "\n%d entries: dict<std::string, int> of a manager %.1f MB, std::unordered_map "
       "%.1f MB, ratio %.2f\n",

@@ -33,7 +33,7 @@ template <class T> double measure_pipe(const T& value, std::size_t messages) {
                                                     }}));
 }
 
-double measure_channel(const std::unique_ptr<bench::Channel>& channel, std::size_t bytes,
+double measure_channel(const std::unique_ptr<bench::PeerChannel>& channel, std::size_t bytes,
                        std::size_t messages) {
   return per_second(messages, bench::time_together({[&] {
                                                       const std::vector<std::byte> message(bytes);

@@ -50,7 +50,7 @@ template <class T> double measure_queue(const Case& c, const T& value) {
   return thousand_per_second(c, bench::time_together(crew));
 }
 
-double measure_channel(const Case& c, const std::unique_ptr<bench::Channel>& channel) {
+double measure_channel(const Case& c, const std::unique_ptr<bench::PeerChannel>& channel) {
   if (channel == nullptr) return 0;
   std::vector<Work> crew;
   for (std::size_t i = 0; i < c.producers; ++i) {

@@ -11,7 +11,7 @@ namespace {
 
 namespace bi = boost::interprocess;
 
-class BoostQueue : public Channel {
+class BoostQueue : public PeerChannel {
  public:
   BoostQueue(const std::string& name, std::size_t message_bytes, std::size_t capacity)
       : queue_(bi::create_only, name.c_str(), capacity, message_bytes) {
@@ -32,7 +32,7 @@ class BoostQueue : public Channel {
 
 }  // namespace
 
-std::unique_ptr<Channel> make_boost_queue(std::size_t message_bytes, std::size_t capacity) {
+std::unique_ptr<PeerChannel> make_boost_queue(std::size_t message_bytes, std::size_t capacity) {
   static int number = 0;
   const std::string name =
       "multiprocessing-benchmark-" + std::to_string(::getpid()) + "-" + std::to_string(++number);

@@ -44,7 +44,7 @@ void read_all(int fd, void* to, std::size_t bytes) {
 }
 
 // A stream of frames: length, then bytes.
-class Stream : public Channel {
+class Stream : public PeerChannel {
  public:
   Stream(int reader, int writer, bool several)
       : reader_(reader), writer_(writer), several_(several), locks_(shared<Locks>()) {
@@ -88,7 +88,7 @@ class Stream : public Channel {
   Locks& locks_;
 };
 
-class PosixQueue : public Channel {
+class PosixQueue : public PeerChannel {
  public:
   explicit PosixQueue(mqd_t queue) : queue_(queue) {}
   ~PosixQueue() override { ::mq_close(queue_); }
@@ -110,13 +110,13 @@ class PosixQueue : public Channel {
 
 }  // namespace
 
-std::unique_ptr<Channel> make_pipe(bool several) {
+std::unique_ptr<PeerChannel> make_pipe(bool several) {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) throw std::runtime_error("pipe2 failed");
   return std::make_unique<Stream>(ends[0], ends[1], several);
 }
 
-std::unique_ptr<Channel> make_socketpair(bool several) {
+std::unique_ptr<PeerChannel> make_socketpair(bool several) {
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
     throw std::runtime_error("socketpair failed");
@@ -124,7 +124,7 @@ std::unique_ptr<Channel> make_socketpair(bool several) {
   return std::make_unique<Stream>(ends[0], ends[1], several);
 }
 
-std::unique_ptr<Channel> make_posix_queue(std::size_t message_bytes) {
+std::unique_ptr<PeerChannel> make_posix_queue(std::size_t message_bytes) {
   const std::string name = "/multiprocessing-benchmark-" + std::to_string(::getpid());
   mq_attr attributes{};
   attributes.mq_maxmsg = 10;

@@ -16,7 +16,7 @@
 namespace bench {
 namespace {
 
-class ZeroMq : public Channel {
+class ZeroMq : public PeerChannel {
  public:
   ZeroMq(std::size_t consumers, int high_water_mark)
       : consumers_(consumers), high_water_mark_(high_water_mark), next_(shared<Counter>()) {
@@ -78,7 +78,7 @@ class ZeroMq : public Channel {
 
 }  // namespace
 
-std::unique_ptr<Channel> make_zeromq(std::size_t consumers, std::size_t high_water_mark) {
+std::unique_ptr<PeerChannel> make_zeromq(std::size_t consumers, std::size_t high_water_mark) {
   return std::make_unique<ZeroMq>(consumers, static_cast<int>(high_water_mark));
 }
 
