@@ -235,14 +235,17 @@ TEST(BlockNamesTest, WhoeverIsKilledWhileTheListOfNamesGrowsLosesNoMemory) {
   std::vector<SharedMemory> own;
   own.emplace_back(mp::create, 1);
   const std::size_t before = arena_blocks();
-  mp::test::kill_at_every_step({// Takes the entry that may be free, so that the next one is new.
-                                .arrange = [&] { own.emplace_back(mp::create, 1); },
-                                .act = [] { make("mp_names_n"); },
-                                .check =
-                                    [&] {
-                                      SharedMemory::cleanup_stale();
-                                      EXPECT_LE(arena_blocks(), before + own.size());
-                                    }});
+  mp::test::kill_at_every_step(
+      {// Takes the entry that may be free, so that the next one is new.
+       .arrange = [&] { own.emplace_back(mp::create, 1); },
+       .act = [] { make("mp_names_n"); },
+       .check =
+           [&] {
+             SharedMemory::cleanup_stale();
+             EXPECT_LE(arena_blocks(), before + own.size());
+           }},
+      // Each kill makes the list longer, which all later ones walk through.
+      {.every = 5});
   for (SharedMemory& block : own) block.unlink();
 }
 
