@@ -119,29 +119,15 @@ template <class T = Object> class JoinableQueue : public Queue<T> {
   explicit JoinableQueue(detail::Handle handle) : Queue<T>(std::move(handle)) {}
 };
 
-/// Python's `multiprocessing.SimpleQueue`: without limit and without timeouts.
-template <class T = Object> class SimpleQueue : protected detail::ByteQueue {
+/// Python's `multiprocessing.SimpleQueue`: without limit. It can all that a Queue can, waits that
+/// end too, which Python's cannot.
+template <class T = Object> class SimpleQueue : public Queue<T> {
  public:
-  using value_type = T;
-
-  SimpleQueue() : ByteQueue(Flavour::kSimple, 0) {}
-
-  /// Appends a copy of `object`. THROWS as Queue::put.
-  void put(const T& object) const { put_as(object, forever); }
-  /// Takes the oldest message, waiting for one. THROWS as Queue::get.
-  [[nodiscard]] T get() const { return get_as<T>(forever); }
-  /// Whether it holds no message at this moment. THROWS: ValueError after close().
-  using ByteQueue::empty;
-  /// Closes all handles of this process to this queue, as Queue::close does.
-  using ByteQueue::close;
-
-  friend bool operator==(const SimpleQueue& a, const SimpleQueue& b) noexcept {
-    return a.handle_ == b.handle_;
-  }
+  SimpleQueue() : Queue<T>(detail::ByteQueue::Flavour::kSimple, 0) {}
 
  private:
   friend class detail::HandleAccess;
-  explicit SimpleQueue(detail::Handle handle) : ByteQueue(std::move(handle)) {}
+  explicit SimpleQueue(detail::Handle handle) : Queue<T>(std::move(handle)) {}
 };
 
 }  // namespace multiprocessing

@@ -273,11 +273,13 @@ TEST_F(QueueTest, ErrorsSayWhichQueueWhatWasAskedAndWhatToDo) {
             "Queue(maxsize=1) is closed in this process: put() is not possible after close()");
 }
 
-TEST_F(QueueTest, SimpleQueueHasNoLimitAndNoTimeouts) {
+TEST_F(QueueTest, ASimpleQueueHasNoLimitAndCanAllElseThatAQueueCan) {
   const mp::SimpleQueue<int> q;
   EXPECT_TRUE(q.empty());
   for (int i = 0; i < 10'000; ++i) q.put(i);
   EXPECT_FALSE(q.empty());
+  EXPECT_FALSE(q.full());
+  EXPECT_EQ(q.qsize(), 10'000U);
   EXPECT_EQ(in_child([&] {
               for (int i = 0; i < 10'000; ++i) {
                 if (q.get() != i) return false;
@@ -285,8 +287,16 @@ TEST_F(QueueTest, SimpleQueueHasNoLimitAndNoTimeouts) {
               return q.empty();
             }),
             0);
+  EXPECT_THROW(static_cast<void>(q.get_nowait()), mp::Empty);
+  EXPECT_THROW(static_cast<void>(q.get(1ms)), mp::Empty);
+  EXPECT_THROW(static_cast<void>(q.get(true, 1ms)), mp::Empty);
+  q.put(1, 1s);
+  q.put(2, true, 1s);
+  q.put_nowait(3);
+  EXPECT_EQ(q.qsize(), 3U);
   q.close();
   q.close();
+  q.join_thread();
   EXPECT_THROW(static_cast<void>(q.empty()), mp::ValueError);
   EXPECT_THROW(q.put(1), mp::ValueError);
 }
