@@ -54,7 +54,7 @@ void encode_description(detail::Encoder& encoder, const Process& process, const 
   const LogState log = log_state();
   encode(encoder, log.to_stderr);
   encode(encoder, log.level);
-  encode(encoder, std::string(default_launcher().method()));
+  encode(encoder, std::string(chosen_method()));
   const bool is_subclass = typeid(process) != typeid(Process);
   encode(encoder, is_subclass);
   if (is_subclass) Access::encode_subclass(process, encoder);

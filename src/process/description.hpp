@@ -22,7 +22,7 @@ struct Description {
   std::shared_ptr<Core> core;
   std::shared_ptr<Core> parent;
   LogState log;
-  std::string start_method;
+  std::string start_method;  // empty: the program has not chosen one
 };
 
 /// What it reads then: the process, with its target bound to it.

@@ -47,7 +47,7 @@ template <class Ready>
     name = description.core->name;
     enter_child(*description.core, description.parent, record);
     restore_log(description.log);
-    set_start_method(description.start_method, true);
+    if (!description.start_method.empty()) set_start_method(description.start_method, true);
     const std::unique_ptr<Process> process = decode_process(decoder, description.core);
     restart_numbering();
     run_child(*process, *description.core);

@@ -47,6 +47,11 @@ Launcher& default_launcher() {
   return *chosen.load();
 }
 
+std::string_view chosen_method() noexcept {
+  const Launcher* const launcher = chosen.load();
+  return launcher == nullptr ? std::string_view() : launcher->method();
+}
+
 }  // namespace process
 
 void set_start_method(std::string_view method, bool force) {

@@ -14,4 +14,7 @@ namespace multiprocessing::process {
 /// The launcher of the default method, which from here on cannot be chosen any more.
 [[nodiscard]] Launcher& default_launcher();
 
+/// The name of the default method; empty while it can still be chosen.
+[[nodiscard]] std::string_view chosen_method() noexcept;
+
 }  // namespace multiprocessing::process

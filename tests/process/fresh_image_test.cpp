@@ -271,6 +271,20 @@ TEST(StartMethods, AreChosenByTheirFirstUse) {
             0);
 }
 
+FRESH_SCENARIO(named_before_chosen) {
+  // In the child it is not chosen either.
+  auto process = get_context("spawn").Process([] { set_start_method("forkserver"); });
+  process.start();
+  process.join();
+  if (process.exitcode() != 0) return 1;
+  set_start_method("forkserver");
+  return get_start_method() == "forkserver" ? 0 : 2;
+}
+
+TEST(StartMethods, AreNotChosenByTheStartOfAProcessThatNamesOne) {
+  EXPECT_EQ(::test::run_fresh("named_before_chosen"), 0);
+}
+
 TEST(StartMethods, HaveNames) {
   EXPECT_THAT(get_all_start_methods(), testing::ElementsAre("fork", "spawn", "forkserver"));
   EXPECT_THROW(set_start_method("thread"), ValueError);
