@@ -77,7 +77,11 @@ std::size_t BlockAllocator::block_size(const void* block) const noexcept {
 void* BlockAllocator::allocate(std::size_t bytes, BlockKind kind, Contents contents) noexcept {
   self();  // before any owner word is written
   if (bytes <= kMaxClassBytes) {
-    void* block = take_block(class_of(bytes), kind);
+    std::size_t k = class_of(bytes);
+    void* block = take_block(k, kind);
+    // Where there is no chunk for more of its size, a larger one that is free does as well: chunks
+    // stay what they were made for.
+    while (block == nullptr && ++k < kClasses) block = take_free_block(k, kind);
     if (block != nullptr && contents == Contents::kZero) std::memset(block, 0, bytes);
     return block;
   }
@@ -105,24 +109,29 @@ void BlockAllocator::deallocate(void* block) noexcept {
 }
 
 void* BlockAllocator::take_block(std::size_t k, BlockKind kind) noexcept {
+  do {
+    if (void* block = take_free_block(k, kind)) return block;
+  } while (add_class_chunk(k));
+  return nullptr;
+}
+
+void* BlockAllocator::take_free_block(std::size_t k, BlockKind kind) noexcept {
   Control& control = arena_.control();
   const std::uint64_t wanted = chunk_value(Role::kClass, k);
-  for (;;) {
-    const std::size_t high = control.high_chunk.load(std::memory_order_acquire);
-    const std::size_t hint = control.class_hint[k].load(std::memory_order_relaxed);
-    for (std::size_t n = 0; n < high; ++n) {
-      const std::size_t i = hint + n < high ? hint + n : hint + n - high;
-      if (i >= high || chunk_word(i).load(std::memory_order_acquire) != wanted) continue;
-      if (head(i).full.load(std::memory_order_relaxed) != 0) continue;
-      if (void* block = take_from(i, k, kind)) {
-        if (n != 0) {
-          control.class_hint[k].store(static_cast<std::uint32_t>(i), std::memory_order_relaxed);
-        }
-        return block;
+  const std::size_t high = control.high_chunk.load(std::memory_order_acquire);
+  const std::size_t hint = control.class_hint[k].load(std::memory_order_relaxed);
+  for (std::size_t n = 0; n < high; ++n) {
+    const std::size_t i = hint + n < high ? hint + n : hint + n - high;
+    if (i >= high || chunk_word(i).load(std::memory_order_acquire) != wanted) continue;
+    if (head(i).full.load(std::memory_order_relaxed) != 0) continue;
+    if (void* block = take_from(i, k, kind)) {
+      if (n != 0) {
+        control.class_hint[k].store(static_cast<std::uint32_t>(i), std::memory_order_relaxed);
       }
+      return block;
     }
-    if (!add_class_chunk(k)) return nullptr;
   }
+  return nullptr;
 }
 
 void* BlockAllocator::take_from(std::size_t i, std::size_t k, BlockKind kind) noexcept {

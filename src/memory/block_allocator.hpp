@@ -45,6 +45,7 @@ class BlockAllocator {
   [[nodiscard]] std::size_t chunk_of(const void* block) const noexcept;
 
   void* take_block(std::size_t k, BlockKind kind) noexcept;
+  void* take_free_block(std::size_t k, BlockKind kind) noexcept;
   void* take_from(std::size_t i, std::size_t k, BlockKind kind) noexcept;
   void* take_scan(std::size_t i, std::size_t k, BlockKind kind) noexcept;
   bool add_class_chunk(std::size_t k) noexcept;

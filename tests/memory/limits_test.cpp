@@ -166,6 +166,22 @@ TEST(SegmentLimit, CountsWhatOthersTakeWhileItCountsAnew) {
   EXPECT_EQ(::test::run_fresh("count_anew"), 0);
 }
 
+FRESH_SCENARIO(small_after_large) {
+  set_segment_limit(8 * kMiB);
+  std::vector<void*> large;
+  try {
+    for (;;) large.push_back(allocate(100'000));
+  } catch (const MemoryError&) {
+  }
+  for (void* block : large) deallocate(block);
+  for (std::size_t i = 0; i < large.size(); ++i) static_cast<void>(allocate(64));
+  return large.size() < 50 ? 1 : 0;
+}
+
+TEST(SegmentLimit, WhatLargeBlocksTookIsThereForSmallOnesLater) {
+  EXPECT_EQ(::test::run_fresh("small_after_large"), 0);
+}
+
 TEST(SegmentLimit, IsKeptAndWhatIsFreedCanBeHadAgain) {
   EXPECT_EQ(::test::run_fresh("limit_by_call"), 0);
 }
