@@ -314,7 +314,11 @@ TEST_F(ConditionTest, TheNotificationOfAWaiterThatDiesBeforeItReturnsIsPassedOn)
 
 TEST_F(ConditionTest, NotifyAllWaitsForNobody) {
   auto waiters = start_waiters(20);
-  for (auto& waiter : waiters) waiter.signal(SIGSTOP);
+  {
+    // Stopped while it is held here: the last one may not have let it go yet.
+    const std::scoped_lock guard(condition_);
+    for (auto& waiter : waiters) waiter.signal(SIGSTOP);
+  }
   waiters[3].kill();
   const auto start = Clock::now();
 
