@@ -227,6 +227,10 @@ std::vector<Handle> park(std::span<const int> descriptors) {
   return handles;
 }
 
+void park_descriptors_of(detail::Encoder& message) {
+  for (const Handle& handle : park(message.descriptors())) message.attach_handle(handle);
+}
+
 bool stands_for_descriptors(const ObjectHeader& object) noexcept {
   return object.kind == Parked::kKind;
 }

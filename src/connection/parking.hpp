@@ -18,6 +18,7 @@
 // Limits: 400 packets at a time in the whole tree, of 253 descriptors each; the system counts those
 // of a user who is not root against RLIMIT_NOFILE. What is beyond is an error.
 #pragma once
+#include <multiprocessing/detail/encoder.hpp>
 #include <span>
 #include <vector>
 
@@ -29,6 +30,9 @@ namespace multiprocessing::connection {
 /// Parks copies of the descriptors; the handles go into the message, behind its own. THROWS:
 /// std::system_error if there is no room (ENOBUFS, ETOOMANYREFS) or no socket (EBADF), MemoryError.
 [[nodiscard]] std::vector<memory::Handle> park(std::span<const int> descriptors);
+
+/// The same for a message that is being written, with the handles behind those that it has so far.
+void park_descriptors_of(detail::Encoder& message);
 
 /// Whether the object stands for descriptors.
 [[nodiscard]] bool stands_for_descriptors(const memory::ObjectHeader& object) noexcept;

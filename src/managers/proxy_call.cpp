@@ -114,7 +114,7 @@ void ProxyCall::fail_ended() {
 void ProxyCall::perform() {
   if (python_) return perform_in_python();
   Encoder& out = *out_;
-  park_descriptors();
+  connection::park_descriptors_of(out);
   RequestHeader header;
   header.op = static_cast<Op>(op_);
   header.arguments = static_cast<std::uint16_t>(count_);
@@ -140,14 +140,6 @@ void ProxyCall::perform() {
         method_.text));
   }
   exchange();
-}
-
-// Those of Connections go as any shared object does.
-void ProxyCall::park_descriptors() {
-  if ((*out_).descriptors().empty()) return;
-  for (const Handle& handle : connection::park((*out_).descriptors())) {
-    (*out_).attach_handle(handle);
-  }
 }
 
 void ProxyCall::exchange() {

@@ -106,9 +106,7 @@ void ServerCall::begin_reply(Fingerprint type) {
 }
 
 // While the method still holds whatever they belong to.
-void ServerCall::park_descriptors() {
-  for (const Handle& handle : connection::park(out_.descriptors())) out_.attach_handle(handle);
-}
+void ServerCall::park_descriptors() { connection::park_descriptors_of(out_); }
 
 void ServerCall::reply_raw(const RawValue& value) {
   if (python_) {

@@ -81,7 +81,6 @@ class ProxyCall {
     return *reinterpret_cast<const State*>(room_);
   }
   void perform();
-  void park_descriptors();
   void exchange();
   void send_and_receive();
   [[noreturn]] void throw_reply(Decoder& decoder);
