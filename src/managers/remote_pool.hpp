@@ -14,10 +14,10 @@
 #include <deque>
 #include <exception>
 #include <future>
+#include <map>
 #include <memory>
 #include <multiprocessing/detail/pool_task.hpp>
 #include <mutex>
-#include <unordered_map>
 
 #include "managers/pool_messages.hpp"
 #include "managers/proxy_core.hpp"
@@ -59,7 +59,7 @@ class RemotePool final : public detail::TaskHost, public std::enable_shared_from
     std::size_t left;   // so many from there on
     bool sent = false;  // the server has it
   };
-  using Chunks = std::unordered_map<std::uint64_t, Chunk>;  // by their numbers
+  using Chunks = std::map<std::uint64_t, Chunk>;  // by their numbers; moved without memory
 
   template <class R, class... Args> R ask(detail::MethodName method, const Args&... args) const;
   void start_thread();
