@@ -10,7 +10,7 @@
 
 namespace multiprocessing::os {
 
-bool spinning_helps() noexcept {
+bool may_run_on_several_cpus() noexcept {
   static const bool several = [] {
     cpu_set_t set;
     return ::sched_getaffinity(0, sizeof set, &set) != 0 || CPU_COUNT(&set) > 1;

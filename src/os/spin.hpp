@@ -14,17 +14,17 @@ inline void cpu_relax() noexcept {
 #endif
 }
 
-/// True where another CPU can change what this one spins on, of a process that has the affinity of
-/// this one.
-[[nodiscard]] bool spinning_helps() noexcept;
+/// By its affinity; asked once, and inherited by forked children. Where it may not, a process of
+/// the same affinity cannot change what this one spins on.
+[[nodiscard]] bool may_run_on_several_cpus() noexcept;
 
 /// Bounded spinning: `while (!ready() && spin.again()) {}`.
 class Spin {
  public:
   /// Spins for about `limit_ns` after the first call.
   explicit Spin(std::int64_t limit_ns) noexcept : limit_ns_(limit_ns) {}
-  /// Pauses for some 20 to 100 ns, or lets others run where it takes longer than a microsecond.
-  /// False: the time is up, go to sleep.
+  /// Pauses for some 20 to 100 ns. Lets others run where it takes longer than a microsecond, and at
+  /// once where there were some the last time. False: the time is up, go to sleep.
   bool again() noexcept;
   /// The same, for twice as long as the last time, up to half a microsecond: each look takes the
   /// cache line from whoever is at work on it.

@@ -195,7 +195,7 @@ Go ExitRecord::await_go(memory::Serial parent) noexcept {
   // It comes a few microseconds after a fork, sooner than a sleep would end. Counted, not timed:
   // the clock is two pages that a fresh child has not touched.
   const auto waits = [this] { return go.load(std::memory_order_acquire) == kWait; };
-  for (int looks = 0; looks < kLooksForGo && waits() && os::spinning_helps(); ++looks) {
+  for (int looks = 0; looks < kLooksForGo && waits() && os::may_run_on_several_cpus(); ++looks) {
     os::cpu_relax();
   }
   for (;;) {

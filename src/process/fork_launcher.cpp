@@ -55,7 +55,7 @@ class ForkLauncher final : public Launcher {
     const memory::Serial parent_serial = parent->parent.serial;
     os::flush_standard_streams();
     // So that no child has to ask for itself, see await_go.
-    static_cast<void>(os::spinning_helps());
+    static_cast<void>(os::may_run_on_several_cpus());
     pid_t pid = -1;
     int error = 0;
     {

@@ -52,7 +52,7 @@ struct Path {
 
 Path follow(const Operation& operation) {
   // The answer is kept, so that a process on one CPU behaves as the others do.
-  static_cast<void>(os::spinning_helps());
+  static_cast<void>(os::may_run_on_several_cpus());
   TracedProcess process(operation.approach, operation.act);
   operation.meanwhile();
   const OneCpu one_cpu(process.pid());
