@@ -10,6 +10,8 @@
 
 #include "long_form.hpp"
 #include "memory/arena.hpp"
+#include "memory/block_allocator.hpp"
+#include "memory/layout.hpp"
 #include "memory/object.hpp"
 #include "memory/parcel.hpp"
 #include "memory/segment.hpp"
@@ -51,6 +53,24 @@ TEST_F(ArenaUnderKills, TakingAndFreeingARunOfChunksLeavesNothing) {
   kill_at_every_step({.approach = [] { self(); },
                       .act = [] { deallocate(allocate(std::size_t{5} << 20)); },
                       .check = [&] { expect_nothing_left(); }});
+}
+
+TEST_F(ArenaUnderKills, ABlockThatIsLargerThanAskedForLeavesNothing) {
+  constexpr std::size_t kAskedFor = 70'000;
+  deallocate(allocate(kMaxClassBytes));
+  Control& control = mapping().control();
+  const std::uint64_t limit = control.limit_chunks;
+  blocks().trim();
+  control.limit_chunks = blocks().chunks_with_memory();
+  void* const block = allocate(kAskedFor);
+  EXPECT_EQ(blocks().block_size(block), kMaxClassBytes);
+  deallocate(block);
+
+  kill_at_every_step({.approach = [] { self(); },
+                      .act = [] { deallocate(allocate(kAskedFor)); },
+                      .check = [&] { expect_nothing_left(); }});
+
+  control.limit_chunks = limit;
 }
 
 TEST_F(ArenaUnderKills, TheFirstUseInAProcessHarmsNobody) {
