@@ -19,7 +19,6 @@ struct Client {
   std::uint64_t id = 0;
   pid_t pid = 0;
   std::string name;
-  memory::Serial serial = memory::kNobody;
   bool in_tree = false;
 
   std::size_t sessions = 0;  // guarded by the server

@@ -14,7 +14,7 @@
 #include <new>
 #include <system_error>
 
-#include "memory/arena.hpp"
+#include "memory/object.hpp"
 #include "os/socket.hpp"
 
 namespace multiprocessing::managers {
@@ -35,17 +35,17 @@ iovec part_of(const void* data, std::size_t bytes) noexcept {
 std::size_t padding_of(std::size_t size) noexcept { return (8 - size % 8) % 8; }
 
 bool send_parts(int fd, std::span<const std::byte> payload,
-                std::span<const std::uint64_t> offsets) {
+                std::span<const memory::ObjectName> objects) {
   const std::uint64_t zeros = 0;
-  const std::size_t padding = offsets.empty() ? 0 : padding_of(payload.size());
-  const std::uint64_t length = payload.size() + padding + offsets.size_bytes();
+  const std::size_t padding = objects.empty() ? 0 : padding_of(payload.size());
+  const std::uint64_t length = payload.size() + padding + objects.size_bytes();
   const std::uint32_t front =
       htonl(length > kShortMax ? kLong : static_cast<std::uint32_t>(length));
   const std::uint64_t longer = htobe64(length);
   iovec parts[] = {part_of(&front, sizeof front),
                    part_of(&longer, length > kShortMax ? sizeof longer : 0),
                    part_of(payload.data(), payload.size()), part_of(&zeros, padding),
-                   part_of(offsets.data(), offsets.size_bytes())};
+                   part_of(objects.data(), objects.size_bytes())};
   try {
     return os::send_all(fd, parts);
   } catch (const std::system_error& error) {
@@ -60,16 +60,16 @@ bool send_frame(int fd, std::span<const std::byte> payload) { return send_parts(
 
 bool send_frame(int fd, const detail::Encoder& payload) {
   if (payload.handles().empty()) return send_parts(fd, payload.bytes(), {});
-  std::vector<std::uint64_t> offsets;
-  offsets.reserve(payload.handles().size());
+  std::vector<memory::ObjectName> objects;
+  objects.reserve(payload.handles().size());
   for (const detail::Handle& handle : payload.handles()) {
-    offsets.push_back(memory::offset_of(handle.get()));
+    objects.push_back(memory::name_of(handle));
   }
-  return send_parts(fd, payload.bytes(), offsets);
+  return send_parts(fd, payload.bytes(), objects);
 }
 
 std::size_t frame_bytes(const detail::Encoder& payload) noexcept {
-  return payload.size() + 8 * payload.handles().size() + 8;
+  return payload.size() + sizeof(memory::ObjectName) * payload.handles().size() + 8;
 }
 
 FrameReader::~FrameReader() { std::free(memory_); }
@@ -143,18 +143,25 @@ std::optional<std::span<const std::byte>> FrameReader::read(int fd, std::uint64_
   return payload;
 }
 
-std::vector<std::uint64_t> take_offsets(std::span<const std::byte>& payload,
-                                        std::uint32_t handles) {
-  std::vector<std::uint64_t> offsets;
-  if (handles == 0) return offsets;
-  if (handles > payload.size() / sizeof(std::uint64_t)) {
+std::vector<detail::Handle> take_objects(std::span<const std::byte>& payload,
+                                         std::uint32_t handles) {
+  std::vector<detail::Handle> objects;
+  if (handles == 0) return objects;
+  constexpr std::size_t kBytes = sizeof(memory::ObjectName);
+  if (handles > payload.size() / kBytes) {
     throw ValueError("a message names more shared objects than came with it");
   }
-  offsets.resize(handles);
-  const std::size_t at = payload.size() - handles * sizeof(std::uint64_t);
-  std::memcpy(offsets.data(), payload.data() + at, handles * sizeof(std::uint64_t));
-  payload = payload.first(at);
-  return offsets;
+  const auto names = payload.last(handles * kBytes);
+  payload = payload.first(payload.size() - names.size());
+  objects.reserve(handles);
+  for (std::size_t at = 0; at < names.size(); at += kBytes) {
+    memory::ObjectName name = 0;
+    std::memcpy(&name, names.data() + at, kBytes);
+    objects.push_back(memory::adopt_if_alive(name));
+    if (!objects.back())
+      throw EOFError("who sent a shared object has ended, and the object with it");
+  }
+  return objects;
 }
 
 }  // namespace multiprocessing::managers

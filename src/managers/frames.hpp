@@ -6,11 +6,11 @@
 // payload := hello | welcome | request | reply
 // hello   := Hello name:string arena:string         the first of a client
 // welcome := Welcome name:string                    the answer
-// request := RequestHeader value* offsets
-// reply   := ReplyHeader result offsets
+// request := RequestHeader value* objects
+// reply   := ReplyHeader result objects
 // result  := what encode<T> wrote | error (process/error_codec.hpp) | object
 // object  := ident:u64 ticket:handle type_id:string
-// offsets := align8 u64[handles]     shared objects, between processes that share an arena
+// objects := align8 u64[handles]     names of shared objects, between processes that share an arena
 //
 // A client sends its next request when it has its reply. kRelease and kTaken have none.
 #pragma once
@@ -22,7 +22,6 @@
 #include <string_view>
 #include <vector>
 
-#include "memory/identity.hpp"
 #include "os/patience.hpp"
 
 namespace multiprocessing::managers {
@@ -38,16 +37,15 @@ struct Hello {
   std::uint64_t client = 0;    ///< of a process, whatever the number of its connections
   std::uint64_t inherits = 0;  ///< the client that it was forked from
   std::uint32_t pid = 0;
-  memory::Serial serial = 0;
+  std::uint32_t zero = 0;
 };
 
 struct Welcome {
   std::uint64_t magic = kMagic;
   std::uint64_t max_message_bytes = 0;
   std::uint32_t pid = 0;
-  memory::Serial serial = 0;
   std::uint8_t in_tree = 0;  ///< both share an arena: shared objects may travel
-  std::uint8_t zeros[7] = {};
+  std::uint8_t zeros[3] = {};
 };
 
 enum class Op : std::uint8_t {
@@ -91,7 +89,7 @@ struct ReplyHeader {
 };
 static_assert(sizeof(ReplyHeader) == 16);
 
-/// Sends a payload, with the offsets of its handles behind it. False: nobody can receive it.
+/// Sends a payload, with the names of its handles' objects behind it. False: nobody can receive it.
 /// THROWS: std::system_error.
 bool send_frame(int fd, const detail::Encoder& payload);
 bool send_frame(int fd, std::span<const std::byte> payload);
@@ -126,9 +124,11 @@ class FrameReader {
   std::size_t end_ = 0;
 };
 
-/// The offsets behind a payload, of which there are `handles`; cuts them off. THROWS: ValueError.
-[[nodiscard]] std::vector<std::uint64_t> take_offsets(std::span<const std::byte>& payload,
-                                                      std::uint32_t handles);
+/// The shared objects named behind a payload, of which there are `handles`; cuts the names off.
+/// Death of the sender: its references kept them alive; where they have been swept, EOFError.
+/// THROWS: ValueError where it names fewer, MemoryError.
+[[nodiscard]] std::vector<detail::Handle> take_objects(std::span<const std::byte>& payload,
+                                                       std::uint32_t handles);
 
 template <class Header> [[nodiscard]] Header header_of(std::span<const std::byte> payload) {
   return detail::Decoder(payload).take<Header>();

@@ -18,7 +18,6 @@
 #include "connection/resolve.hpp"
 #include "managers/python_pickle.hpp"
 #include "managers/tree_id.hpp"
-#include "memory/identity.hpp"
 #include "os/clock.hpp"
 #include "os/random.hpp"
 #include "os/stream_socket.hpp"
@@ -173,7 +172,6 @@ void ServerLink::greet(Channel& channel) {
   hello.client = client.own;
   hello.inherits = client.parents;
   hello.pid = static_cast<std::uint32_t>(::getpid());
-  hello.serial = memory::self();
   detail::OutgoingEncoder encoder;
   detail::Encoder& out = *encoder;
   out.put(hello);
@@ -190,7 +188,6 @@ void ServerLink::greet(Channel& channel) {
   detail::Decoder decoder(*reply);
   const auto welcome = decoder.take<Welcome>();
   channel.pid = static_cast<pid_t>(welcome.pid);
-  channel.serial = welcome.serial;
   channel.in_tree = welcome.in_tree != 0;
   channel.max_message_bytes = welcome.max_message_bytes;
   channel.server = detail::decode<std::string>(decoder);

@@ -25,7 +25,6 @@ struct Channel {
   bool used = false;     // it has been idle before
   std::uint32_t generation = 0;
   pid_t pid = 0;
-  memory::Serial serial = memory::kNobody;
   std::uint64_t max_message_bytes = kAnyLength;
   std::string server;  // the name of its process
 };

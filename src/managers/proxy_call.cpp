@@ -13,8 +13,6 @@
 #include "managers/link.hpp"
 #include "managers/proxy_core.hpp"
 #include "managers/python_pickle.hpp"
-#include "memory/identity.hpp"
-#include "memory/object.hpp"
 #include "os/fork_mutex.hpp"
 #include "process/error_codec.hpp"
 
@@ -188,13 +186,9 @@ void ProxyCall::throw_reply(Decoder& decoder) {
 void ProxyCall::adopt(std::uint32_t count) {
   Channel& channel = *state().channel;
   if (!channel.in_tree) throw ValueError("a manager's server sent what cannot be sent");
-  for (const std::uint64_t offset : managers::take_offsets(state().reply, count)) {
-    state().handles.push_back(memory::adopt(offset));
-  }
-  // The server's references protect the objects until it is told, unless it was killed: then what
-  // was adopted may be gone, and must not be touched again.
-  if (memory::dead(channel.serial)) {
-    new std::vector<Handle>(std::move(state().handles));
+  try {
+    state().handles = managers::take_objects(state().reply, count);
+  } catch (const EOFError&) {
     fail_ended();
   }
   RequestHeader taken;

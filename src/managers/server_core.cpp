@@ -178,7 +178,6 @@ std::shared_ptr<Client> ServerCore::enter(const Hello& hello, std::string name, 
   if (client->sessions++ == 0) {
     client->id = hello.client;
     client->pid = static_cast<pid_t>(hello.pid);
-    client->serial = in_tree ? hello.serial : memory::kNobody;
     client->name = std::move(name);
     client->in_tree = in_tree;
   }

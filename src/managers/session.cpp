@@ -17,8 +17,6 @@
 #include "managers/proxy_core.hpp"
 #include "managers/server_core.hpp"
 #include "managers/tree_id.hpp"
-#include "memory/arena.hpp"
-#include "memory/object.hpp"
 #include "os/clock.hpp"
 #include "os/log.hpp"
 #include "os/thread.hpp"
@@ -108,7 +106,6 @@ bool Session::greet(Bytes first) {
   Welcome welcome;
   welcome.max_message_bytes = server_->settings().max_message_bytes;
   welcome.pid = static_cast<std::uint32_t>(::getpid());
-  welcome.serial = in_tree ? memory::self() : memory::kNobody;
   welcome.in_tree = in_tree ? 1 : 0;
   detail::Encoder out;
   out.put(welcome);
@@ -130,14 +127,15 @@ void Session::serve_frames() {
   }
 }
 
-std::vector<detail::Handle> Session::adopt(const std::vector<std::uint64_t>& offsets) {
-  std::vector<detail::Handle> handles;
-  if (offsets.empty()) return handles;
-  if (!in_tree()) throw ValueError("a message with shared objects came from another program");
-  for (const std::uint64_t offset : offsets) handles.push_back(memory::adopt(offset));
-  // The client's references protect the objects until it has its reply, unless it was killed.
-  if (memory::dead(client_->serial)) throw CallerGone();
-  return handles;
+std::vector<detail::Handle> Session::take_objects(Bytes& payload, std::uint32_t handles) {
+  if (handles != 0 && !in_tree()) {
+    throw ValueError("a message with shared objects came from another program");
+  }
+  try {
+    return managers::take_objects(payload, handles);
+  } catch (const EOFError&) {
+    throw CallerGone();
+  }
 }
 
 void Session::serve_request(Bytes payload) {
@@ -146,15 +144,16 @@ void Session::serve_request(Bytes payload) {
   if (request.op == Op::kTaken) return;
   if (request.op == Op::kRelease) return release(request.ident);
 
-  const auto handles = adopt(take_offsets(payload, request.handles));
+  std::vector<detail::Handle> handles;
   detail::OutgoingEncoder encoder;
   detail::Encoder& out = *encoder;
   const ToStrangers strangers(!in_tree());
   ServerCall call(*this, {client_, request.thread}, false, out, detail::Decoder({}),
                   request.arguments);
-  call.handles_ = handles;
   out.put(ReplyHeader{});
   try {
+    handles = take_objects(payload, request.handles);
+    call.handles_ = handles;
     connection::Unparked unparked(handles);
     call.decoder_ = detail::Decoder(payload, handles, unparked.descriptors());
     call.decoder_.view(sizeof(RequestHeader));

@@ -56,7 +56,7 @@ class Session {
   void create(detail::ServerCall& call, detail::Encoder& out);
   void lease(Ident ident);
   void release(Ident ident);
-  [[nodiscard]] std::vector<detail::Handle> adopt(const std::vector<std::uint64_t>& offsets);
+  [[nodiscard]] std::vector<detail::Handle> take_objects(Bytes& payload, std::uint32_t handles);
   void send(const RequestHeader& request, detail::Encoder& out, const detail::ServerCall& call);
 
   void serve_python(Bytes first);

@@ -128,6 +128,12 @@ Handle remember(Registry& all, ObjectHeader& object, ReferenceWord* word) {
 }
 
 // REQUIRES: the registry's mutex is held.
+std::shared_ptr<void> known_handle(const Registry& all, ObjectHeader& object) {
+  const auto found = all.known.find(&object);
+  return found == all.known.end() ? nullptr : found->second.handle.lock();
+}
+
+// REQUIRES: the registry's mutex is held.
 void expect_child(Registry& all, AdoptionWord* word) {
   // What stood in the word of an earlier child is of no interest any more.
   static_cast<void>(child_unadopted(all));
@@ -228,10 +234,8 @@ void expect_adoption_by_message(AdoptionWord& word) {
   expect_child(all, &word);
 }
 
-bool note_adopted(AdoptionWord& word, Serial parent) noexcept {
-  const bool in_time = !references_dead(parent);
+void note_adopted(AdoptionWord& word, Serial parent) noexcept {
   if (settle(word)) count_off(parent, kWithWord);
-  return in_time;
 }
 
 void flush_deferred_drops() noexcept {
@@ -266,7 +270,7 @@ Handle create_object(ObjectKind kind, std::size_t bytes, std::size_t zeroed,
   object.kind = kind;
   Registry& all = registry();
   const std::lock_guard guard(all.mutex);
-  Handle handle = remember(all, object, add_reference(object, self()));
+  Handle handle = remember(all, object, attach_reference(object, self()));
   publish(block);
   return handle;
 }
@@ -276,10 +280,22 @@ Handle adopt(Offset offset) {
   auto& object = *at_as<ObjectHeader>(offset);
   Registry& all = registry();
   const std::lock_guard guard(all.mutex);
-  if (const auto found = all.known.find(&object); found != all.known.end()) {
-    if (auto handle = found->second.handle.lock()) return Handle(std::move(handle));
-  }
+  if (auto handle = known_handle(all, object)) return Handle(std::move(handle));
   return remember(all, object, add_reference(object, self()));
+}
+
+ObjectName name_of(const Handle& handle) noexcept { return name_of(handle.get()); }
+
+Handle adopt_if_alive(ObjectName name) {
+  flush_deferred_drops();
+  auto& object = *block_of<ObjectHeader>(name);
+  Registry& all = registry();
+  const std::lock_guard guard(all.mutex);
+  if (auto handle = known_handle(all, object)) {
+    return names_live_block(name) ? Handle(std::move(handle)) : Handle();
+  }
+  ReferenceWord* const word = add_reference_if_alive(name, self());
+  return word == nullptr ? Handle() : remember(all, object, word);
 }
 
 void pin(ObjectHeader& object, const void* holder) { add_reference(object, name_of(holder)); }

@@ -7,7 +7,8 @@
 // or sweeps the dead one that was the last, destroys the object.
 //
 // Taking a reference is only allowed while another one protects the object: a handle of this
-// process, a parcel that this process owns, or the parent's handle during a fork.
+// process, a parcel that this process owns, or the parent's handle during a fork. Where none does,
+// adopt_if_alive looks first, and keeps it from ending meanwhile.
 #pragma once
 #include <atomic>
 #include <cstddef>
@@ -84,6 +85,14 @@ template <class T, class... Args> [[nodiscard]] Handle make_object(Args&&... arg
 /// A handle to an object that another reference protects during the call.
 [[nodiscard]] Handle adopt(Offset offset);
 
+/// Tells an object from all that come later in the same memory.
+using ObjectName = std::uint64_t;
+[[nodiscard]] ObjectName name_of(const Handle& handle) noexcept;
+
+/// A handle to an object that nothing need protect, as a message whose sender may have been killed
+/// names it; empty if the object has ended.
+[[nodiscard]] Handle adopt_if_alive(ObjectName name);
+
 /// Makes `holder`, a block that this process owns (or an object that it is building), keep
 /// `object` alive as long as `holder` is not freed.
 void pin(ObjectHeader& object, const void* holder);
@@ -109,14 +118,13 @@ void forget_child(AdoptionWord& word) noexcept;
 /// In a forked child: throws what kept it from taking references of its own, a MemoryError (or a
 /// RuntimeError: too many processes). Handles must not be used then.
 void require_adoption();
-/// A child in a fresh image is about to learn of this process's objects by their offsets: until it
+/// A child in a fresh image is about to learn of this process's objects by their names: until it
 /// has called note_adopted, or forget_child was, this process's references stay. The word lies in
 /// the arena and is never freed while this process lives.
 void expect_adoption_by_message(AdoptionWord& word);
 
-/// In that child: it has adopted all that it was told of. False: it was too slow, and its parent
-/// is dead, so that what it adopted may have been gone by then.
-[[nodiscard]] bool note_adopted(AdoptionWord& word, Serial parent) noexcept;
+/// In that child: it has adopted all that it was told of.
+void note_adopted(AdoptionWord& word, Serial parent) noexcept;
 
 /// Whether there is a forked child without references of its own.
 [[nodiscard]] bool children_depend_on_references() noexcept;

@@ -22,10 +22,12 @@ template <class T = void> [[nodiscard]] T* block_of(std::uint64_t name) noexcept
   return at_as<T>(kChunksAt + ((name & ~kBlockTag) >> 24) * 64);
 }
 
+constexpr std::uint64_t generation_in_name(std::uint64_t name) { return name & 0xff'ffff; }
+
 /// Whether the block of that name is allocated, whoever owns it.
 [[nodiscard]] inline bool names_live_block(std::uint64_t name) noexcept {
   const OwnerWord* word = blocks().owner_word_of_live(block_of(name));
-  return word != nullptr && generation_in(word->load()) == (name & 0xff'ffff);
+  return word != nullptr && generation_in(word->load()) == generation_in_name(name);
 }
 
 /// Changes the kind of a block that this process owns.
@@ -36,6 +38,13 @@ inline void set_block_kind(void* block, BlockKind kind) noexcept {
 
 /// Adds a reference while another one protects the object; returns its word.
 ReferenceWord* add_reference(ObjectHeader& object, std::uint64_t value);
+
+/// Adds a reference to the object of that name whether another one protects it or not; null if it
+/// has ended.
+ReferenceWord* add_reference_if_alive(ObjectName name, std::uint64_t value);
+
+/// Adds a reference to an object that this process owns, and nobody but this thread.
+ReferenceWord* attach_reference(ObjectHeader& object, std::uint64_t value);
 
 /// Drops the reference in `own`, or where that is null one that reads `value`, if there is any.
 /// Ends the object if it was the last.

@@ -174,13 +174,14 @@ bool dispose_extension(void* block, OwnerWord& word, Serial former) noexcept {
 
 namespace {
 
-// Waits while somebody looks whether the object may end; takes over from one who died in it.
+// Waits while somebody looks whether the object may end, another thread of this process too; takes
+// over from one who died in it.
 void await_verdict(ObjectHeader& object) noexcept {
   OwnerWord& word = blocks().owner_word(&object);
   for (;;) {
     std::uint64_t value = word.load();
     const Serial owner = owner_in(value);
-    if (owner == kShared || owner == self()) return;
+    if (owner == kShared) return;
     if (dead(owner) && word.compare_exchange_strong(value, with_owner(value, self()))) {
       end_object(object, nullptr);
       return;
@@ -189,15 +190,50 @@ void await_verdict(ObjectHeader& object) noexcept {
   }
 }
 
+// Owns the object of that name, as who looks whether it may end does. False: it has ended.
+bool hold_named(ObjectHeader& object, ObjectName name) noexcept {
+  while (OwnerWord* const word = blocks().owner_word_of_live(&object)) {
+    std::uint64_t seen = word->load();
+    const Serial owner = owner_in(seen);
+    const bool same = generation_in(seen) == generation_in_name(name);
+    if (!same || kind_in(seen) != BlockKind::kObject || owner == kNobody) return false;
+    if (owner != kShared && !dead(owner)) {
+      ::sched_yield();
+      continue;
+    }
+    if (!word->compare_exchange_strong(seen, with_owner(seen, self()))) continue;
+    if (owner == kShared) return true;
+    // It may have died half-way through the end.
+    end_object(object, nullptr);
+  }
+  return false;
+}
+
 }  // namespace
 
-ReferenceWord* add_reference(ObjectHeader& object, std::uint64_t value) {
+ReferenceWord* attach_reference(ObjectHeader& object, std::uint64_t value) {
   for (;;) {
-    if (ReferenceWord* word = take_word(object, value)) {
-      await_verdict(object);
-      return word;
-    }
+    if (ReferenceWord* word = take_word(object, value)) return word;
     add_extension(object);
+  }
+}
+
+ReferenceWord* add_reference(ObjectHeader& object, std::uint64_t value) {
+  ReferenceWord* const word = attach_reference(object, value);
+  await_verdict(object);
+  return word;
+}
+
+ReferenceWord* add_reference_if_alive(ObjectName name, std::uint64_t value) {
+  auto& object = *block_of<ObjectHeader>(name);
+  if (!hold_named(object, name)) return nullptr;
+  try {
+    ReferenceWord* const word = attach_reference(object, value);
+    publish(&object);
+    return word;
+  } catch (...) {
+    end_object(object, nullptr);
+    throw;
   }
 }
 

@@ -143,8 +143,8 @@ RecordHandle take_record(RecordPlace place) {
   return record;
 }
 
-memory::Offset RecordHandle::page_offset() const noexcept {
-  return memory::offset_of(&RecordPage::object_of(page_->object));
+memory::ObjectName RecordHandle::page_name() const noexcept {
+  return memory::name_of(page_->object);
 }
 
 std::uint32_t RecordHandle::number() const {

@@ -74,7 +74,7 @@ class RecordHandle {
   explicit operator bool() const noexcept { return record_ != nullptr; }
 
   /// Of one in the arena: the object that it lies in.
-  [[nodiscard]] memory::Offset page_offset() const noexcept;
+  [[nodiscard]] memory::ObjectName page_name() const noexcept;
   [[nodiscard]] memory::Offset offset() const noexcept { return memory::offset_of(record_); }
   /// Of one that a fork server maps: which it is.
   [[nodiscard]] std::uint32_t number() const;

@@ -31,11 +31,6 @@ bool entered = false;
 // Whether this program's fresh images will find theirs.
 bool hooked = false;
 
-// Not to be told of: the parent ended, so nobody wants the target to run.
-void take_references(ExitRecord& record, memory::Serial parent) {
-  if (!memory::note_adopted(record.adoption, parent)) ::_exit(1);
-}
-
 // `ready` says whether the target shall run; nothing of the program's has been called before.
 template <class Ready>
 [[noreturn]] void run_described(detail::Decoder& decoder, ExitRecord& record, memory::Serial parent,
@@ -70,11 +65,12 @@ void run_spawned_child(int channel, memory::Serial parent) noexcept {
     detail::Decoder decoder = message.decoder();
     // Kept for good: the record is written to at the very end.
     static const auto* const page =
-        new memory::Handle(memory::adopt(decoder.take<memory::Offset>()));
+        new memory::Handle(adopt_of_sender(decoder.take<memory::ObjectName>()));
     ExitRecord& record = record_in(*page, decoder.take<memory::Offset>());
-    take_references(record, parent);
+    memory::note_adopted(record.adoption, parent);
     run_described(decoder, record, parent, [](const Core&) { return true; });
   } catch (const EOFError&) {
+    // Not to be told of: the parent ended, so nobody wants the target to run.
     ::_exit(1);
   } catch (...) {
     report_exception("a process that is starting");
@@ -87,7 +83,7 @@ void run_served_child(ServedRequest& request, memory::Serial parent) noexcept {
     assume_streams(request.front);
     if (request.message.has_handles()) {
       request.message.adopt();
-      take_references(*request.record, parent);
+      memory::note_adopted(request.record->adoption, parent);
     }
     detail::Decoder decoder = request.message.decoder();
     // Late: by then the word is mostly there.
@@ -96,6 +92,8 @@ void run_served_child(ServedRequest& request, memory::Serial parent) noexcept {
       request.owner.reset();
       return request.record->await_go(parent) == Go::kGo;
     });
+  } catch (const EOFError&) {
+    ::_exit(1);
   } catch (...) {
     report_exception("a process that is starting");
     ::_exit(1);

@@ -19,7 +19,7 @@ namespace multiprocessing::process {
 namespace {
 
 // handover := packet{packet}     the packets hold one content, cut into pieces
-// content  := header bytes padding offsets
+// content  := header bytes padding objects
 // The descriptors ride on the first packet, what has no room there on packets of one byte that
 // follow it. The first packet is short, to be received on the stack: most messages are no longer.
 struct Header {
@@ -34,7 +34,7 @@ constexpr std::size_t kFirstBytes = std::size_t{3} * 1024;
 constexpr std::size_t kPacketBytes = std::size_t{64} * 1024;
 
 std::size_t padded(std::uint64_t bytes) noexcept {
-  constexpr std::size_t kAlignment = sizeof(memory::Offset);
+  constexpr std::size_t kAlignment = sizeof(memory::ObjectName);
   return (static_cast<std::size_t>(bytes) + kAlignment - 1) / kAlignment * kAlignment;
 }
 
@@ -77,15 +77,15 @@ os::Packet receive_some(int channel, std::span<std::byte> into, std::vector<os::
 }  // namespace
 
 bool hand_over(int channel, const detail::Encoder& message) {
-  std::vector<memory::Offset> offsets;
+  std::vector<memory::ObjectName> objects;
   for (const detail::Handle& handle : message.handles()) {
-    offsets.push_back(memory::offset_of(handle.get()));
+    objects.push_back(memory::name_of(handle));
   }
-  const Header header{message.descriptors().size(), offsets.size(), message.bytes().size(), 0};
-  const memory::Offset zeros = 0;
+  const Header header{message.descriptors().size(), objects.size(), message.bytes().size(), 0};
+  const std::uint64_t zeros = 0;
   const std::size_t padding = padded(message.size()) - message.size();
   Parts parts{bytes_of(header), message.bytes(), bytes_of(zeros).first(padding),
-              std::as_bytes(std::span(offsets))};
+              std::as_bytes(std::span(objects))};
   std::span<const int> descriptors = message.descriptors();
   const auto first = descriptors.first(std::min(descriptors.size(), os::kPacketDescriptors));
   std::vector<iovec> packet = take_packet(parts, kFirstBytes);
@@ -106,8 +106,8 @@ HandedOver::HandedOver(int channel) {
   Header header{};
   if (come < sizeof header) throw ValueError("a message that begins a process is cut short");
   std::memcpy(&header, first, sizeof header);
-  const std::size_t offsets_at = sizeof header + padded(header.bytes);
-  const std::size_t size = offsets_at + header.handles * sizeof(memory::Offset);
+  const std::size_t objects_at = sizeof header + padded(header.bytes);
+  const std::size_t size = objects_at + header.handles * sizeof(memory::ObjectName);
   if (come > size) throw ValueError("a message that begins a process is longer than it says");
   content_ = std::make_unique_for_overwrite<std::byte[]>(size);
   std::memcpy(content_.get(), first, come);
@@ -119,7 +119,7 @@ HandedOver::HandedOver(int channel) {
     come += receive_some(channel, {content_.get() + come, size - come}, descriptors).bytes;
   }
   bytes_ = {content_.get() + sizeof header, static_cast<std::size_t>(header.bytes)};
-  offsets_ = {reinterpret_cast<const memory::Offset*>(content_.get() + offsets_at),
+  objects_ = {reinterpret_cast<const memory::ObjectName*>(content_.get() + objects_at),
               static_cast<std::size_t>(header.handles)};
   if (lost) {
     throw std::system_error(EMFILE, std::generic_category(),
@@ -129,8 +129,14 @@ HandedOver::HandedOver(int channel) {
   for (os::Fd& fd : descriptors) descriptors_.push_back(fd.release());
 }
 
+memory::Handle adopt_of_sender(memory::ObjectName name) {
+  memory::Handle handle = memory::adopt_if_alive(name);
+  if (!handle) throw EOFError("the parent ended while it started this process");
+  return handle;
+}
+
 void HandedOver::adopt() {
-  for (const memory::Offset offset : offsets_) handles_.push_back(memory::adopt(offset));
+  for (const memory::ObjectName name : objects_) handles_.push_back(adopt_of_sender(name));
 }
 
 HandedOver::~HandedOver() {

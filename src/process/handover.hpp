@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 // A message between two images of the program over a packet socket: bytes, handles, descriptors.
 //
-// Handles go by the offsets of their objects. The sender's references protect these until the
-// receiver has its own: see memory::expect_adoption_by_message.
+// Handles go by the names of their objects. The sender's references protect these until the
+// receiver has its own, those of a killed sender for a while: see
+// memory::expect_adoption_by_message.
 #pragma once
 #include <cstddef>
 #include <memory>
@@ -10,13 +11,17 @@
 #include <span>
 #include <vector>
 
-#include "memory/arena.hpp"
+#include "memory/object.hpp"
 
 namespace multiprocessing::process {
 
 /// Sends all of it; waits while the receiver does not take it. False: the receiver is gone.
 /// THROWS: std::system_error.
 bool hand_over(int channel, const detail::Encoder& message);
+
+/// A reference to an object that the sender of a message named. THROWS: EOFError where the sender
+/// has died and the object has ended; MemoryError.
+[[nodiscard]] memory::Handle adopt_of_sender(memory::ObjectName name);
 
 /// What came; what the decoders leave is let go.
 class HandedOver {
@@ -28,8 +33,9 @@ class HandedOver {
   HandedOver& operator=(const HandedOver&) = delete;
   ~HandedOver();
 
-  [[nodiscard]] bool has_handles() const noexcept { return !offsets_.empty(); }
+  [[nodiscard]] bool has_handles() const noexcept { return !objects_.empty(); }
   /// Takes references to what its handles refer to. Before anything with a handle is decoded.
+  /// THROWS: what adopt_of_sender does.
   void adopt();
 
   /// Reads from that byte on, a multiple of 16.
@@ -40,8 +46,8 @@ class HandedOver {
 
  private:
   std::unique_ptr<std::byte[]> content_;
-  std::span<const std::byte> bytes_;         // in content_
-  std::span<const memory::Offset> offsets_;  // in content_
+  std::span<const std::byte> bytes_;             // in content_
+  std::span<const memory::ObjectName> objects_;  // in content_
   std::vector<detail::Handle> handles_;
   std::vector<int> descriptors_;
 };

@@ -31,7 +31,7 @@ class SpawnLauncher final : public Launcher {
     require_hook(name_of(*core));
     RecordHandle record = take_record(RecordPlace::kArena);
     detail::Encoder message;
-    message.put(record.page_offset());
+    message.put(record.page_name());
     message.put(record.offset());
     encode_description(message, process, *core);
     auto [ours, theirs] = os::packet_pair();

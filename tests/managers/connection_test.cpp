@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "manager_test.hpp"
+#include "random_killer.hpp"
 
 namespace multiprocessing {
 namespace {
@@ -82,6 +83,31 @@ TEST_P(ConnectionTest, ThatIsClosedIsRefusedAndNothingChanges) {
   EXPECT_THROW(ends.append(writer), std::system_error);
 
   EXPECT_EQ(ends.size(), 0U);
+}
+
+TEST(ConnectionOfKilledClients, IsClosedWithThemWhereverTheyWereKilled) {
+  const test::Watchdog watchdog(std::chrono::seconds(test::rounds(100, 1200)));
+  Manager manager;
+  const auto queue = manager.Queue<Connection>();
+  const auto ends = manager.dict<int, Connection>();
+  auto [reader, writer] = Pipe(false);
+
+  test::kill_at_random({
+      .kills = test::rounds(100, 2'000),
+      .processes = 3,
+      .work =
+          [&, &w = writer](int process) {
+            queue.put(w);
+            ends[process] = queue.get(10s);
+            static_cast<void>(ends.at(process));
+          },
+  });
+
+  ends.clear();
+  while (!queue.empty()) static_cast<void>(queue.get());
+  EXPECT_FALSE(reader.poll(0s));
+  writer.close();
+  EXPECT_THROW(static_cast<void>(reader.recv<int>()), EOFError);
 }
 
 }  // namespace
