@@ -91,21 +91,33 @@ void ServerLink::forget_parents() noexcept {
   generation_ = os::fork_generation();
 }
 
-std::unique_ptr<Channel> ServerLink::take(bool fresh) {
-  while (!fresh) {
+std::unique_ptr<Channel> ServerLink::take() {
+  for (bool first = true;; first = false) {
     std::unique_ptr<Channel> channel;
     {
       const std::lock_guard guard(mutex_);
       forget_parents();
-      if (idle_.empty()) break;
-      channel = std::move(idle_.back());
-      idle_.pop_back();
+      if (!idle_.empty()) {
+        channel = std::move(idle_.back());
+        idle_.pop_back();
+      }
     }
+    if (channel == nullptr) return first ? connect() : connect_another();
     channel->used = true;
-    if (address_.path().empty() && is_stale(channel->socket.get())) continue;
-    return channel;
+    if (!address_.path().empty() || !is_stale(channel->socket.get())) return channel;
   }
-  return connect();
+}
+
+std::unique_ptr<Channel> ServerLink::connect_another() {
+  try {
+    return connect();
+  } catch (const std::system_error& error) {
+    const std::error_code code = error.code();
+    if (code != std::errc::connection_refused && code != std::errc::no_such_file_or_directory) {
+      throw;
+    }
+    throw EOFError(fmt::format("manager at {}: the server has ended", address_));
+  }
 }
 
 void ServerLink::give_back(std::unique_ptr<Channel> channel) noexcept {
@@ -204,7 +216,7 @@ void ServerLink::ask(Op op, Ident ident) {
     (*encoder).put(header);
     if (!send_frame(channel->socket.get(), *encoder)) {
       if (!again) throw EOFError(fmt::format("manager at {}: the server has ended", address_));
-      channel = take(true);
+      channel = connect_another();
       continue;
     }
     auto reply = channel->reader.read(channel->socket.get(), kAnyLength);

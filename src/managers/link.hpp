@@ -44,7 +44,12 @@ class ServerLink : public std::enable_shared_from_this<ServerLink> {
   [[nodiscard]] const AuthKey& key() const noexcept { return key_; }
 
   /// An idle channel, or a new one. THROWS: what ProxyCall does.
-  [[nodiscard]] std::unique_ptr<Channel> take(bool fresh = false);
+  [[nodiscard]] std::unique_ptr<Channel> take();
+  /// A new one. THROWS: the same.
+  [[nodiscard]] std::unique_ptr<Channel> connect();
+  /// A new one in the place of one that turned out to be hung up on: a server that was started anew
+  /// on its address did that. THROWS: EOFError where nobody listens any more, too.
+  [[nodiscard]] std::unique_ptr<Channel> connect_another();
   void give_back(std::unique_ptr<Channel> channel) noexcept;
 
   /// A request without arguments; its reply is an error or not looked at. THROWS: what it throws.
@@ -56,7 +61,6 @@ class ServerLink : public std::enable_shared_from_this<ServerLink> {
   Object ask_python(const std::string& function, const Object& args);
 
  private:
-  [[nodiscard]] std::unique_ptr<Channel> connect();
   [[nodiscard]] OwnSocket open_socket() const;
   void greet(Channel& channel);
   void forget_parents() noexcept;

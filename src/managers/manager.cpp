@@ -190,7 +190,7 @@ void BaseManager::connect() {
   ManagerCore& core = *core_;
   require_initial(core, "connect");
   auto link = ServerLink::to(core.options.address, AuthKey(key_of(core.options)));
-  link->give_back(link->take());
+  link->give_back(link->connect());
   core.asks.link = std::move(link);
 }
 

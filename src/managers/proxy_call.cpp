@@ -161,7 +161,7 @@ void ProxyCall::send_and_receive() {
   // A server that was started anew has hung up on connections that were idle: it got nothing.
   while (!managers::send_frame(state().channel->socket.get(), *out_)) {
     if (!state().channel->used) fail_ended();
-    state().channel = core_->link->take(true);
+    state().channel = core_->link->connect_another();
   }
   Channel& channel = *state().channel;
   const auto payload = channel.reader.read(channel.socket.get(), kAnyLength);

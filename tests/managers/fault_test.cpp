@@ -86,6 +86,17 @@ TEST_P(FaultTest, AGuardThatOutlivesTheServerEndsQuietly) {
   EXPECT_ANY_THROW(lock.release());
 }
 
+TEST_P(FaultTest, ACallAfterTheServerWasKilledIsAnEOFErrorWhetherItsConnectionWasUsedOrNot) {
+  const auto list = manager_.list<int>({1});
+  const int server = server_pid();
+  ::kill(server, SIGKILL);
+  // Its sockets are closed before it is to be waited for.
+  ASSERT_TRUE(eventually([&] { return active_children().empty(); }));
+
+  EXPECT_THROW(static_cast<void>(list.size()), EOFError);
+  EXPECT_ANY_THROW(static_cast<void>(list.size()));
+}
+
 TEST_P(FaultTest, ShutdownDoesNotWaitForCallsThatWait) {
   const auto queue = manager_.Queue<int>();
   std::thread waiting([&] { EXPECT_THROW(static_cast<void>(queue.get()), EOFError); });
