@@ -16,8 +16,8 @@ class Crowd {
   explicit Crowd(std::uint32_t most) noexcept : most_(most) {}
   Crowd() noexcept;
 
-  /// A session, whose own `seen` is 0 at first, is at work. True: it had better sleep than look for
-  /// its next request, and its client than look for the reply.
+  /// A session, whose own `seen` is 0 at first, is at work. True: it had better give way than look
+  /// for its next request, and its client than look for the reply.
   bool note(std::int64_t& seen, std::int64_t now_ns) noexcept;
 
  private:

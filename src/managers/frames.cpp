@@ -15,7 +15,9 @@
 #include <system_error>
 
 #include "memory/object.hpp"
+#include "os/clock.hpp"
 #include "os/socket.hpp"
+#include "os/spin.hpp"
 
 namespace multiprocessing::managers {
 namespace {
@@ -27,6 +29,7 @@ constexpr std::size_t kFirstBytes = 4096;
 constexpr std::size_t kKeptBytes = std::size_t{256} * 1024;
 // The other side's word alone is worth no more memory than this.
 constexpr std::size_t kReservedMax = std::size_t{64} << 20;
+constexpr int kTimesToGiveWay = 3;
 
 iovec part_of(const void* data, std::size_t bytes) noexcept {
   return {const_cast<void*>(data), bytes};
@@ -52,6 +55,16 @@ bool send_parts(int fd, std::span<const std::byte> payload,
     if (error.code().value() == ECONNRESET) return false;
     throw;
   }
+}
+
+// Whether it is there as soon as others have had the CPU, or after a few such moments: it may come
+// from another CPU, too.
+template <class Arrived> bool comes_first(const Arrived& arrived) noexcept {
+  for (int times = 0; times < kTimesToGiveWay; ++times) {
+    if (os::let_others_run(os::now_ns()) != os::Yield::kShort) return false;
+    if (arrived() != 0) return true;
+  }
+  return false;
 }
 
 }  // namespace
@@ -93,8 +106,10 @@ bool FrameReader::fill(int fd, std::size_t wanted) {
       got = ::recv(fd, memory_ + end_, capacity_ - end_, MSG_DONTWAIT);
       return got >= 0 || errno != EAGAIN ? 1 : 0;
     };
-    // The answer to a call is there sooner than this thread would fall asleep and wake.
-    if (!looks_ || !patience_.look(arrived)) got = ::recv(fd, memory_ + end_, capacity_ - end_, 0);
+    // The answer to a call is there sooner than this thread would fall asleep and wake. Among many
+    // clients, who answers may just wait for this CPU: leaving it spares both a sleep.
+    const bool found = looks_ ? patience_.look(arrived) : comes_first(arrived);
+    if (!found) got = ::recv(fd, memory_ + end_, capacity_ - end_, 0);
     if (got > 0) {
       end_ += static_cast<std::size_t>(got);
     } else if (got == 0 || errno == ECONNRESET) {

@@ -81,7 +81,7 @@ enum class ReplyKind : std::uint8_t { kReturn, kError, kObject };
 
 struct ReplyHeader {
   ReplyKind kind = ReplyKind::kReturn;
-  std::uint8_t crowded = 0;  ///< the client had better sleep than look for its next reply
+  std::uint8_t crowded = 0;  ///< the client had better give way than look for its next reply
   std::uint8_t zeros[2] = {};
   std::uint32_t type = 0;  ///< fingerprint of what follows
   std::uint32_t handles = 0;
@@ -109,7 +109,8 @@ class FrameReader {
   /// std::system_error, EMSGSIZE for one longer than `limit`: then the stream cannot be read on.
   [[nodiscard]] std::optional<std::span<const std::byte>> read(int fd, std::uint64_t limit);
 
-  /// Whether it looks for a frame before it sleeps; so it does at first.
+  /// Whether it looks for a frame before it sleeps; so it does at first. Otherwise it leaves the
+  /// CPU to others before.
   void look_first(bool looks) noexcept { looks_ = looks; }
 
  private:

@@ -22,7 +22,10 @@ namespace {
 
 constexpr std::int64_t kAloneNs = 1'000;
 constexpr std::int64_t kSwitchNs = 700;  // more than a system call
-constexpr std::int64_t kTurnNs = 500'000;
+constexpr std::int64_t kTurnNs = 1'000'000;
+// Pauses after a turn that was lost, in such turns.
+constexpr std::int64_t kFactor = 4;
+constexpr std::int64_t kMostPause = 64;
 constexpr std::uint32_t kMostAway = 8;
 
 // A pause takes 4 ns on one processor and 40 on another.
@@ -39,24 +42,31 @@ int pauses_of_a_round() noexcept {
 // other side may be among them, as it is where both may run on one CPU alone.
 std::atomic<bool> others_here{false};
 
+}  // namespace
+
 // Where more processes wait for each other than there are CPUs, the other side may be one of those
-// that run now. One that calculates keeps the CPU for its whole turn: then it is better to sleep,
-// for who is woken comes first; and not to try this again soon. False: that was so.
-bool let_others_run(std::int64_t now) noexcept {
+// that run now. One that calculates keeps the CPU for its whole turn: where that comes again, the
+// next try comes later and later, until such turns cost little.
+Yield let_others_run(std::int64_t now) noexcept {
   static std::atomic<std::int64_t> not_before_ns{0};
-  if (now < not_before_ns.load(std::memory_order_relaxed)) return true;
+  static std::atomic<std::int64_t> pause_ns{0};  // the last one
+  const std::int64_t not_before = not_before_ns.load(std::memory_order_relaxed);
+  if (now < not_before) return Yield::kNotTried;
   ::sched_yield();
   const std::int64_t away_ns = now_ns() - now;
   const bool others = away_ns > kSwitchNs;
   if (others != others_here.load(std::memory_order_relaxed)) {
     others_here.store(others, std::memory_order_relaxed);
   }
-  if (away_ns < kTurnNs) return true;
-  not_before_ns.store(now + 100 * away_ns, std::memory_order_relaxed);
-  return false;
+  if (away_ns < kTurnNs) return Yield::kShort;
+  const std::int64_t last_ns = pause_ns.load(std::memory_order_relaxed);
+  const std::int64_t next_ns = now - not_before < kFactor * last_ns
+                                   ? std::min(kFactor * last_ns, kMostPause * away_ns)
+                                   : kFactor * away_ns;
+  pause_ns.store(next_ns, std::memory_order_relaxed);
+  not_before_ns.store(now + next_ns, std::memory_order_relaxed);
+  return Yield::kWholeTurn;
 }
-
-}  // namespace
 
 bool Spin::again() noexcept {
   static const int pauses = pauses_of_a_round();
@@ -68,7 +78,7 @@ bool Spin::again() noexcept {
   if (first) begin_ns_ = now;
   took_ns_ = now - begin_ns_;
   const bool alone = first ? !others_here.load(std::memory_order_relaxed) : took_ns_ <= kAloneNs;
-  if (!alone && !let_others_run(now)) return false;
+  if (!alone && let_others_run(now) == Yield::kWholeTurn) return false;
   return took_ns_ < limit_ns_;
 }
 

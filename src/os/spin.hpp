@@ -18,6 +18,15 @@ inline void cpu_relax() noexcept {
 /// the same affinity cannot change what this one spins on.
 [[nodiscard]] bool may_run_on_several_cpus() noexcept;
 
+/// How the CPU was left to others.
+enum class Yield : std::uint8_t {
+  kNotTried,  ///< one of them kept it for its whole turn lately
+  kShort,     ///< there were none, or all of them wait again
+  kWholeTurn  ///< one kept it for its whole turn: better sleep, for who is woken comes first
+};
+/// Leaves the CPU to others that could run on it: who is waited for may be among them.
+Yield let_others_run(std::int64_t now_ns) noexcept;
+
 /// Bounded spinning: `while (!ready() && spin.again()) {}`.
 class Spin {
  public:
