@@ -5,10 +5,10 @@
 // parent's. The child reads it from its end of a packet socket.
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <signal.h>
 #include <sys/wait.h>
 
 #include <cerrno>
+#include <csignal>
 #include <system_error>
 
 #include "memory/arena.hpp"

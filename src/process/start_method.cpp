@@ -27,7 +27,7 @@ Launcher& launcher_named(std::string_view method) {
     if (launcher->method() == method) return *launcher;
   }
   throw ValueError(fmt::format(
-      "there is no start method \"{}\": give \"fork\", \"spawn\" or \"forkserver\"", method));
+      R"(there is no start method "{}": give "fork", "spawn" or "forkserver")", method));
 }
 
 namespace {
