@@ -106,7 +106,7 @@ inline void ObjectAccess::reserve(Object::Dict& dict, std::size_t n) { dict.tabl
 inline void ObjectAccess::insert(Object::Dict& dict, Object& key, Object& value, HashCost& cost) {
   const std::size_t hash = hash_of(key);
   const std::size_t at = dict.table_.find(key, hash, cost);
-  if (at != dict.table_.kNowhere) {
+  if (at != kNowhere) {
     std::swap(dict.table_[at].second, value);
   } else {
     dict.table_.append(hash, std::move(key), std::move(value));
@@ -115,8 +115,7 @@ inline void ObjectAccess::insert(Object::Dict& dict, Object& key, Object& value,
 
 inline void ObjectAccess::insert(Object::Set& set, Object& value, HashCost& cost) {
   const std::size_t hash = hash_of(value);
-  if (set.table_.find(value, hash, cost) == set.table_.kNowhere)
-    set.table_.append(hash, std::move(value));
+  if (set.table_.find(value, hash, cost) == kNowhere) set.table_.append(hash, std::move(value));
 }
 
 }  // namespace multiprocessing::detail

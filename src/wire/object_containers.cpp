@@ -32,7 +32,7 @@ const Object* ObjectDict::find(const Object& key) const { return find(key, hash_
 const Object* ObjectDict::find(const Object& key, std::size_t hash) const {
   HashCost cost;
   const std::size_t at = table_.find(key, hash, cost);
-  return at == table_.kNowhere ? nullptr : &table_[at].second;
+  return at == kNowhere ? nullptr : &table_[at].second;
 }
 
 Object* ObjectDict::find(const Object& key) {
@@ -48,7 +48,7 @@ Object& ObjectDict::insert_or_assign(Object key, Object value) {
   HashCost cost;
   const std::size_t hash = hash_of(key);
   const std::size_t at = table_.find(key, hash, cost);
-  if (at != table_.kNowhere) return table_[at].second = std::move(value);
+  if (at != kNowhere) return table_[at].second = std::move(value);
   table_.append(hash, std::move(key), std::move(value));
   return table_.entries().back().element.second;
 }
@@ -56,7 +56,7 @@ Object& ObjectDict::insert_or_assign(Object key, Object value) {
 bool ObjectDict::erase(const Object& key) {
   HashCost cost;
   const std::size_t at = table_.find(key, hash_of(key), cost);
-  if (at == table_.kNowhere) return false;
+  if (at == kNowhere) return false;
   table_.erase(at);
   return true;
 }
@@ -84,7 +84,7 @@ bool ObjectSet::contains(const Object& value) const { return contains(value, has
 
 bool ObjectSet::contains(const Object& value, std::size_t hash) const {
   HashCost cost;
-  return table_.find(value, hash, cost) != table_.kNowhere;
+  return table_.find(value, hash, cost) != kNowhere;
 }
 
 bool ObjectSet::insert(Object value) {
@@ -97,7 +97,7 @@ bool ObjectSet::insert(Object value) {
 bool ObjectSet::erase(const Object& value) {
   HashCost cost;
   const std::size_t at = table_.find(value, hash_of(value), cost);
-  if (at == table_.kNowhere) return false;
+  if (at == kNowhere) return false;
   table_.erase(at);
   return true;
 }

@@ -37,6 +37,7 @@ struct ObjectRep {
 template <class V> struct ObjectRepOf : ObjectRep {
   explicit ObjectRepOf(Object::Kind of) : ObjectRep(of) {}
   ObjectRepOf(Object::Kind of, V&& v) : ObjectRep(of), value(std::move(v)) {}
+  // NOLINTNEXTLINE(misc-new-delete-overloads): the sized one is its counterpart
   static void* operator new(std::size_t bytes) { return take_from_pool(bytes); }
   static void operator delete(void* memory, std::size_t bytes) noexcept {
     give_to_pool(memory, bytes);

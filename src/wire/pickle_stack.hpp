@@ -58,6 +58,7 @@ class PickleStack {
   /// The end of the stack in a variable of its own, which may be a register.
   class InHand {
    public:
+    // NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Assign): see PickleReader's constructor
     explicit InHand(PickleStack& stack) noexcept : stack_(stack), top_(stack.top_) {}
     InHand(const InHand&) = delete;
     InHand& operator=(const InHand&) = delete;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
 // Bad input and faults: what strangers, killed and ended processes do to a server and its clients.
-#include <signal.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <array>
+#include <csignal>
 #include <fstream>
 #include <optional>
 #include <thread>

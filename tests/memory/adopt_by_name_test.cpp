@@ -60,7 +60,6 @@ TEST_F(AdoptByName, FindsALivingObjectAndKeepsIt) {
   const pid_t child = ::fork();
   if (child == 0) {
     const Offset at = offset_of(cell.get());
-    Handle kept = make_cell();
     cell = {};
     cell = adopt_if_alive(name);
     ::_exit(cell && offset_of(cell.get()) == at && cell.as<Cell>().name == name ? 0 : 1);

@@ -28,7 +28,8 @@ struct HashCost {
   std::size_t clashes = 0;  // keys that have the same hash and are not equal
 };
 
-inline constexpr std::size_t kHole = static_cast<std::size_t>(-1);  // no element's hash
+inline constexpr std::size_t kHole = static_cast<std::size_t>(-1);     // no element's hash
+inline constexpr std::size_t kNowhere = static_cast<std::size_t>(-1);  // no element's position
 
 template <class Element> struct Hashed {
   template <class... Args>
@@ -42,7 +43,6 @@ template <class Element> struct Hashed {
 /// leaves a hole, so that the others keep their position and order.
 template <class Element> class HashTable {
  public:
-  static constexpr std::size_t kNowhere = static_cast<std::size_t>(-1);
   using Entries = PooledVector<Hashed<Element>>;
 
   /// Of elements, without the holes.
