@@ -275,7 +275,7 @@ class SyncManager : public BaseManager {
   /// Of a T, or of what `value` is: a string literal is a std::string.
   template <class T = void, class Given> [[nodiscard]] auto Value(const Given& value) const {
     using Kept = std::conditional_t<std::is_void_v<T>, detail::message_type_t<const Given&>, T>;
-    return make<ValueProxy<Kept>, detail::ValueReferent<Kept>>(Kept(value));
+    return make<ValueProxy<Kept>, detail::ValueReferent<Kept>>(static_cast<Kept>(value));
   }
   template <class T = Object>
   [[nodiscard]] ArrayProxy<T> Array(std::initializer_list<std::type_identity_t<T>> items) const {

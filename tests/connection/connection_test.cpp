@@ -241,7 +241,7 @@ TEST(Connection, ManySendersInThreadsAndProcessesTearNothing) {
 
 TEST(Connection, ASenderKilledInAMessageIsAnErrorAndTheNextMessageIsWhole) {
   auto [reader, writer] = Pipe(false);
-  Child victim([&w = writer] { w.send_bytes(std::string(50'000'000, 'x')); });
+  Child victim([&w = writer] { w.send_bytes(std::vector<std::byte>(50'000'000)); });
   EXPECT_TRUE(reader.poll(5s));
   victim.kill();
   EXPECT_EQ(errno_of([&r = reader] { static_cast<void>(r.recv_bytes()); }), ECONNRESET);

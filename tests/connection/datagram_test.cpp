@@ -237,7 +237,7 @@ TEST_F(DatagramTest, TravelsAndIsWaitedForAndLeaksNothing) {
     EXPECT_EQ(::fcntl(socket.fileno(), F_GETFD), FD_CLOEXEC);
     writer.send(socket);
     test::Child child([&, &r = reader] {
-      DatagramSocket arrived = r.recv<DatagramSocket>();
+      auto arrived = r.recv<DatagramSocket>();
       EXPECT_EQ(arrived.address(), Address(folder / "s"));
       arrived.sendto("from the child", arrived.address());
     });

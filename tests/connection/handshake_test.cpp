@@ -21,7 +21,6 @@ namespace {
 using namespace std::chrono_literals;
 using namespace std::string_view_literals;
 using test::bytes_of;
-using test::errno_of;
 
 // A Listener with a key, and peers as bare sockets.
 class Handshake : public testing::Test {
@@ -257,7 +256,7 @@ std::vector<test::Child> a_thousand_clients(const Address& address, const AuthKe
           try {
             Connection c = Client({.timeout = 60s}, address, key);
             c.send(::getpid());
-            served += c.recv<int>() == ::getpid();
+            served += c.recv<int>() == ::getpid() ? 1 : 0;
           } catch (const std::exception& error) {
             std::fprintf(stderr, "client: %s\n", error.what());
           }

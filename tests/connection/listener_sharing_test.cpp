@@ -31,7 +31,7 @@ TEST_F(ListenerSharing, TheLimitTravelsWithTheConnection) {
   Connection client = Client(listener.address());
   auto [reader, writer] = Pipe(false);
   writer.send(listener.accept());
-  Connection server = reader.recv<Connection>();
+  auto server = reader.recv<Connection>();
   client.send_bytes("0123456789a");
   EXPECT_EQ(errno_of([&] { static_cast<void>(server.recv_bytes()); }), EMSGSIZE);
 }
@@ -41,7 +41,7 @@ TEST_F(ListenerSharing, TravelsToOtherProcessesThatAcceptToo) {
   auto [reader, writer] = Pipe(false);
   writer.send(listener);
   test::Child child([&, &r = reader] {
-    Listener arrived = r.recv<Listener>();
+    auto arrived = r.recv<Listener>();
     EXPECT_EQ(arrived.address(), Address(folder / "s"));
     arrived.accept().send_bytes("from the child");
   });

@@ -11,8 +11,6 @@
 namespace multiprocessing {
 namespace {
 
-using test::eventually;
-using test::ManagerTest;
 using namespace std::chrono_literals;
 
 class Counter {

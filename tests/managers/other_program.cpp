@@ -8,7 +8,9 @@
 namespace mp = multiprocessing;
 
 int main() {
-  mp::SyncManager manager({"127.0.0.1", std::atoi(std::getenv("PORT"))}, "secret");
+  const char* const port = std::getenv("PORT");
+  if (port == nullptr) return 2;
+  mp::SyncManager manager({"127.0.0.1", std::atoi(port)}, "secret");
   manager.connect();
   const auto pool = manager.Pool(1);
   const auto is_refused = [](auto call) {

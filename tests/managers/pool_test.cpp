@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
 // Pools in a manager's server: what their proxies do as mp::Pool does, and what remains when
 // processes on either side are killed.
-#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -16,6 +16,7 @@
 #include <thread>
 #include <utility>
 
+#include "environment.hpp"
 #include "fresh_program.hpp"
 #include "manager_test.hpp"
 #include "process/exit.hpp"
@@ -485,7 +486,7 @@ TEST_P(PoolProxyTest, AProxyOfNothingIsAValueError) {
 }
 
 SyncManager connected() {
-  SyncManager manager({"127.0.0.1", std::atoi(std::getenv("PORT"))}, "secret");
+  SyncManager manager({"127.0.0.1", std::stoi(test::variable("PORT"))}, "secret");
   manager.connect();
   return manager;
 }

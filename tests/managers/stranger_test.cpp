@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: BSL-1.0
 // Clients of another program: they share no memory with the server, and refer to its objects by
 // leases that end with their connections.
-#include <signal.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdlib>
 #include <optional>
 #include <string>
 #include <utility>
 
+#include "environment.hpp"
 #include "fresh_program.hpp"
 #include "manager_test.hpp"
 
@@ -20,7 +21,7 @@ using namespace std::chrono_literals;
 using Lists = DictProxy<std::string, ListProxy<int>>;
 
 SyncManager connected() {
-  SyncManager manager({"127.0.0.1", std::atoi(std::getenv("PORT"))}, "secret");
+  SyncManager manager({"127.0.0.1", std::stoi(test::variable("PORT"))}, "secret");
   manager.connect();
   return manager;
 }

@@ -12,7 +12,6 @@
 namespace multiprocessing::test {
 namespace {
 
-using testing::ElementsAre;
 using testing::HasSubstr;
 
 class LostWorkerTest : public PoolTest {};

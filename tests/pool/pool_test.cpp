@@ -13,7 +13,6 @@ namespace multiprocessing::test {
 namespace {
 
 using testing::ElementsAre;
-using testing::HasSubstr;
 
 INSTANTIATE_TEST_SUITE_P(All, PoolStartTest, testing::Values("fork", "spawn", "forkserver"),
                          start_method_name);

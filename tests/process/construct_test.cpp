@@ -9,7 +9,6 @@
 
 namespace mp = multiprocessing;
 using namespace std::chrono_literals;
-using mp::test::SharedWord;
 
 namespace {
 

@@ -8,6 +8,7 @@
 #include <multiprocessing/context.hpp>
 #include <system_error>
 
+#include "environment.hpp"
 #include "process_test.hpp"
 
 namespace multiprocessing::test {
@@ -220,7 +221,7 @@ TEST_P(FreshImageTest, AChildThatIsKilledAsSoonAsItIsThereEndsAsKilled) {
 }
 
 FRESH_SCENARIO(parent_dies_while_a_child_starts) {
-  const Context ctx = get_context(std::getenv("METHOD"));
+  const Context ctx = get_context(test::variable("METHOD"));
   Process process = ctx.Process([](const std::string&) {}, std::string(100'000, 'x'));
   process.start();
   ::raise(SIGKILL);

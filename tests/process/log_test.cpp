@@ -10,7 +10,6 @@ namespace mp = multiprocessing;
 using namespace std::chrono_literals;
 using mp::test::capture;
 using testing::HasSubstr;
-using testing::Not;
 
 namespace {
 

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <multiprocessing/context.hpp>
 
+#include "environment.hpp"
 #include "process_test.hpp"
 
 extern "C" void exit_with_linked_answer();
@@ -110,7 +111,7 @@ FRESH_SCENARIO(program_changed) {
   const fs::path program = fs::read_symlink("/proc/self/exe");
   fs::remove(program);
   if (std::getenv("REPLACED") != nullptr) fs::copy_file("/bin/false", program);
-  Process process = get_context(std::getenv("METHOD")).Process([] { exit(6); });
+  Process process = get_context(test::variable("METHOD")).Process([] { exit(6); });
   process.start();
   return process.join(seconds(30)) ? process.exitcode().value() : 2;
 }

@@ -8,7 +8,6 @@
 
 namespace mp = multiprocessing;
 using namespace std::chrono_literals;
-using mp::test::sleep_for_ever;
 
 namespace {
 

@@ -10,6 +10,7 @@
 #include <multiprocessing/partial.hpp>
 #include <thread>
 
+#include "environment.hpp"
 #include "process_test.hpp"
 
 namespace multiprocessing::test {
@@ -182,7 +183,7 @@ TEST_P(StartMethodTest, ExitCodesTellHowItEnded) {
 
 FRESH_SCENARIO(children_ignored) {
   ::signal(SIGCHLD, SIG_IGN);
-  Process process = get_context(std::getenv("METHOD")).Process([] {
+  Process process = get_context(test::variable("METHOD")).Process([] {
     exit(::signal(SIGCHLD, SIG_DFL) == SIG_IGN ? 9 : 1);
   });
   process.start();
@@ -197,7 +198,7 @@ FRESH_SCENARIO(short_files) {
   const Queue<int> makes_the_arena;
   const rlimit limit{100'000, 100'000};
   ::setrlimit(RLIMIT_FSIZE, &limit);
-  Process process = get_context(std::getenv("METHOD")).Process([] { exit(4); });
+  Process process = get_context(test::variable("METHOD")).Process([] { exit(4); });
   process.start();
   return process.join(seconds(30)) ? *process.exitcode() : 2;
 }
@@ -306,7 +307,7 @@ TEST_P(StartMethodTest, DirectoryEnvironmentAndOutputAreTheParentsAtTheStart) {
     ::setenv("START_METHOD_TEST", "set late", 1);
     std::filesystem::current_path("/usr");
     return run([] {
-      std::printf("%s %s\n", std::getenv("START_METHOD_TEST"),
+      std::printf("%s %s\n", test::variable("START_METHOD_TEST").c_str(),
                   std::filesystem::current_path().c_str());
     });
   });

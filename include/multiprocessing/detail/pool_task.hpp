@@ -233,7 +233,7 @@ template <class F, class Item, Style style> class TypedChunkWriter : public Chun
     if constexpr (std::is_same_v<std::remove_cvref_t<Given>, Item>) {
       write(given);
     } else {
-      write(Item(std::forward<Given>(given)));
+      write(static_cast<Item>(std::forward<Given>(given)));
     }
   }
   void flush() { submit(); }

@@ -85,7 +85,7 @@ template <class F, class Item, Style style> class ThreadChunk {
     for (std::size_t i = 0; i < items.size(); ++i) {
       try {
         if constexpr (!std::is_void_v<R>) {
-          job.put(first + i, R(call_task<style>(function, std::move(items[i]))));
+          job.put(first + i, static_cast<R>(call_task<style>(function, std::move(items[i]))));
         } else {
           call_task<style>(function, std::move(items[i]));
           if constexpr (requires { job.put(first + i, std::monostate{}); }) {

@@ -49,10 +49,10 @@ template <class Proxy, class Key, class V> class ProxyItem {
   const ProxyItem& operator=(const ProxyItem& other) const { return *this = other.get(); }
   /// A read and a write, as in Python: what others write in between is lost.
   template <class T> const ProxyItem& operator+=(const T& more) const {
-    return *this = V(get() + more);
+    return *this = static_cast<V>(get() + more);
   }
   template <class T> const ProxyItem& operator-=(const T& less) const {
-    return *this = V(get() - less);
+    return *this = static_cast<V>(get() - less);
   }
   const ProxyItem& operator++() const { return *this += 1; }
 
@@ -127,7 +127,7 @@ template <class C> class Holder {
 /// A vector of the elements of any range, or of those of another proxy.
 template <class T, class Range> [[nodiscard]] std::vector<T> elements_of(const Range& range) {
   std::vector<T> items;
-  for (auto&& item : range) items.push_back(T(item));
+  for (auto&& item : range) items.push_back(static_cast<T>(item));
   return items;
 }
 

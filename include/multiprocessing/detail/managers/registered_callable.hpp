@@ -62,7 +62,7 @@ template <class R> std::shared_ptr<Referent> referent_of(R&& result) {
     return std::make_shared<SetReferent<Element>>(
         std::vector<Element>(result.begin(), result.end()));
   } else {
-    return std::make_shared<ValueReferent<T>>(T(std::forward<R>(result)));
+    return std::make_shared<ValueReferent<T>>(static_cast<T>(std::forward<R>(result)));
   }
 }
 

@@ -232,20 +232,20 @@ template <class T = Object> class SetProxy : public BaseProxy {
   /// New sets, made here of a copy.
   template <std::ranges::input_range R> [[nodiscard]] Copy union_(const R& items) const {
     Copy result = copy();
-    for (auto&& item : items) result.insert(T(item));
+    for (auto&& item : items) result.insert(static_cast<T>(item));
     return result;
   }
   template <std::ranges::input_range R> [[nodiscard]] Copy intersection(const R& items) const {
     const Copy own = copy();
     Copy result;
     for (auto&& item : items) {
-      if (own.contains(T(item))) result.insert(T(item));
+      if (own.contains(static_cast<T>(item))) result.insert(static_cast<T>(item));
     }
     return result;
   }
   template <std::ranges::input_range R> [[nodiscard]] Copy difference(const R& items) const {
     Copy result = copy();
-    for (auto&& item : items) result.erase(T(item));
+    for (auto&& item : items) result.erase(static_cast<T>(item));
     return result;
   }
   template <std::ranges::input_range R>
