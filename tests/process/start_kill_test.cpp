@@ -111,7 +111,7 @@ FRESH_SCENARIO(server_killed_at_each_call) {
     sleeper.kill();
     const bool ended = sleeper.join(seconds(30)) && sleeper.exitcode() == -SIGKILL;
     if (!good || !ended || runs.value() != n) {
-      std::fprintf(stderr, "stop %d: %d, the other %d, %d runs\n", n, good,
+      std::fprintf(stderr, "stop %d: %d, the other %d, %d runs\n", n, good ? 1 : 0,
                    sleeper.exitcode().value_or(0), runs.value());
       return 1;
     }

@@ -250,7 +250,7 @@ TEST_P(StartMethodTest, ItKnowsItsPlaceAmongItsRelatives) {
         to.put(std::to_string(parent_process()->pid()));
         to.put(parent_process()->name());
         to.put(std::to_string(self.authkey().size()));
-        to.put(std::to_string(parent_process()->is_alive()));
+        to.put(std::to_string(parent_process()->is_alive() ? 1 : 0));
         to.put(Process([] {}).name());
       },
       q);
@@ -375,8 +375,8 @@ TEST_P(StartMethodTest, ManyThreadsStartProcessesAtOnce) {
       for (int round = 0; round < rounds; ++round) {
         const std::string allocated(1'000, 'x');
         get_logger().info("started {}", allocated.size());
-        Process process = ctx.Process([](const std::string& text) { exit(text.size() == 5); },
-                                      std::string("hello"));
+        Process process = ctx.Process(
+            [](const std::string& text) { exit(text.size() == 5 ? 1 : 0); }, std::string("hello"));
         process.start();
         if (process.join(seconds(30)) && process.exitcode() == 1) ++good;
       }

@@ -14,7 +14,6 @@ namespace mp = multiprocessing;
 using namespace std::chrono_literals;
 using mp::test::capture;
 using mp::test::in_child;
-using mp::test::SharedWord;
 
 namespace {
 

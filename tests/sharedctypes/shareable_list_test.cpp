@@ -144,7 +144,9 @@ TEST(ShareableListMakingTest, NoTextIsCut) {
   EXPECT_EQ(list[1], std::string(255, 'x'));
   EXPECT_EQ(list.format(), "32s256s");
   list.shm().unlink();
-  EXPECT_THROW(ShareableList({std::string(10'000'000, 'x')}), mp::ValueError);
+  std::string longest;
+  longest.resize(10'000'000, 'x');
+  EXPECT_THROW(ShareableList({longest}), mp::ValueError);
 }
 
 TEST(ShareableListMakingTest, ZerosAtTheEndOfATextAreLost) {
@@ -180,9 +182,11 @@ TEST(ShareableListMakingTest, ABlockThatIsTooSmallOrHoldsNoListIsRefused) {
 }
 
 TEST(ShareableListMakingTest, AnElementThatWasOverwrittenIsAValueError) {
+  constexpr std::size_t kElementsAt = 8 * 4;
+  constexpr std::size_t kFormatsAt = kElementsAt + 16;
   ShareableList list{1, "two"};
   SharedMemory block(list.shm().name());
-  std::byte* const formats = block.buf().data() + 8 * 4 + 16;
+  std::byte* const formats = block.buf().data() + kFormatsAt;
   for (const char* format : {"99999s", "x", "", "-1s", "8", "8sq", "99999999"}) {
     std::memset(formats, 0, 8);
     std::memcpy(formats, format, std::strlen(format));
@@ -192,7 +196,7 @@ TEST(ShareableListMakingTest, AnElementThatWasOverwrittenIsAValueError) {
   formats[16] = std::byte{9};
   EXPECT_THROW(static_cast<void>(Object(list[0])), mp::ValueError);
   formats[16] = std::byte{1};
-  block.buf()[8 * 4] = std::byte{0xff};
+  block.buf()[kElementsAt] = std::byte{0xff};
   EXPECT_THROW(static_cast<void>(Object(list[0])), mp::ValueError);
   EXPECT_EQ(list[1], "two");
   list.shm().unlink();

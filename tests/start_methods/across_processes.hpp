@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include <multiprocessing/multiprocessing.hpp>
-#include <source_location>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -18,8 +17,8 @@
 namespace multiprocessing::test {
 
 /// For targets: ends the child with exit code 1 and says where.
-inline void check(bool holds, std::source_location at = std::source_location::current()) {
-  if (!holds) throw std::runtime_error("line " + std::to_string(at.line()) + " does not hold");
+inline void check(bool holds, int line = __builtin_LINE()) {
+  if (!holds) throw std::runtime_error("line " + std::to_string(line) + " does not hold");
 }
 
 /// For targets: whether `f` throws that.

@@ -2,11 +2,11 @@
 #include "python_peer.hpp"
 
 #include <fcntl.h>
-#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstdint>
 #include <stdexcept>
 #include <system_error>
