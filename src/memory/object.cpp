@@ -290,10 +290,10 @@ Handle adopt_if_alive(ObjectName name) {
   flush_deferred_drops();
   auto& object = *block_of<ObjectHeader>(name);
   Registry& all = registry();
+  std::shared_ptr<void> handle;  // may be the last one: let go without the mutex
   const std::lock_guard guard(all.mutex);
-  if (auto handle = known_handle(all, object)) {
-    return names_live_block(name) ? Handle(std::move(handle)) : Handle();
-  }
+  handle = known_handle(all, object);
+  if (handle != nullptr) return names_live_block(name) ? Handle(std::move(handle)) : Handle();
   ReferenceWord* const word = add_reference_if_alive(name, self());
   return word == nullptr ? Handle() : remember(all, object, word);
 }

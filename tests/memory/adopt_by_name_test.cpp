@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "blocks_test.hpp"
 #include "long_form.hpp"
 #include "memory/arena.hpp"
 #include "memory/object.hpp"
@@ -38,19 +39,7 @@ Handle make_cell() {
   return cell;
 }
 
-class AdoptByName : public testing::Test {
- protected:
-  void SetUp() override {
-    note_death();
-    deallocate(allocate(100));
-    blocks_ = usage().blocks;
-  }
-  void expect_nothing_left(std::size_t more = 0) {
-    note_death();
-    EXPECT_EQ(usage().blocks, blocks_ + more);
-  }
-  std::size_t blocks_ = 0;
-};
+using AdoptByName = BlocksTest;
 
 TEST_F(AdoptByName, FindsALivingObjectAndKeepsIt) {
   Handle cell = make_cell();

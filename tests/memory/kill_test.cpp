@@ -8,6 +8,7 @@
 #include <random>
 #include <vector>
 
+#include "blocks_test.hpp"
 #include "long_form.hpp"
 #include "memory/arena.hpp"
 #include "memory/block_allocator.hpp"
@@ -28,19 +29,7 @@ struct Cell : ObjectHeader {
   std::atomic<int> value{7};
 };
 
-class ArenaUnderKills : public testing::Test {
- protected:
-  void SetUp() override {
-    note_death();
-    deallocate(allocate(100));
-    blocks_ = usage().blocks;
-  }
-  void expect_nothing_left(std::size_t more = 0) {
-    note_death();
-    EXPECT_EQ(usage().blocks, blocks_ + more);
-  }
-  std::size_t blocks_ = 0;
-};
+using ArenaUnderKills = BlocksTest;
 
 TEST_F(ArenaUnderKills, TakingAndFreeingABlockLeavesNothing) {
   const auto report = kill_at_every_step({.approach = [] { self(); },
