@@ -241,6 +241,9 @@ class Condition : public detail::Lockable<Condition> {
 
   /// Releases the lock, all levels of it, sleeps until it is notified or the time is over, and
   /// takes the lock back, however long that takes. Says whether it was notified.
+  /// The death of who holds the lock ends the wait too, within a tenth of a second: it may have
+  /// been about to notify, or have been notified. With mp::recover, and where somebody else
+  /// has made the lock consistent by then, it returns true.
   /// THROWS: AssertionError without the lock; OwnerDiedError when the lock's holder died
   /// meanwhile: then the lock is not held, and the releases of guards that the error passes do
   /// nothing.

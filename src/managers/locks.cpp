@@ -123,6 +123,17 @@ void LockReferent::client_died(Client& client) noexcept {
   holder_ = {};
   levels_ = 0;
   freed_.notify_all();
+  for (ConditionReferent* condition : conditions_) condition->holder_died();
+}
+
+void LockReferent::add(ConditionReferent& condition) {
+  const std::lock_guard guard(mutex_);
+  conditions_.push_back(&condition);
+}
+
+void LockReferent::remove(const ConditionReferent& condition) {
+  const std::lock_guard guard(mutex_);
+  std::erase(conditions_, &condition);
 }
 
 void LockReferent::require_held(const Caller& caller) const {
@@ -184,7 +195,7 @@ void ConditionReferent::wait(ServerCall& call) {
   call.reply(self.notified);
 }
 
-void ConditionReferent::wake(std::size_t n) {
+void ConditionReferent::wake(std::size_t n) noexcept {
   for (; n != 0 && !waiters_.empty(); --n) {
     waiters_.front()->notified = true;
     waiters_.front()->woken.notify_one();

@@ -2,7 +2,7 @@
 // Locks and their like in a server. A holder is a client process; of an RLock, a thread of one.
 //
 // Death: the server tells of a client's end by client_died(). A lock then stays shut, and whoever
-//        comes gets OwnerDiedError, until make_consistent().
+//        comes, or waits on a condition of it, gets OwnerDiedError, until make_consistent().
 #pragma once
 #include <condition_variable>
 #include <cstdint>
@@ -30,6 +30,8 @@ using detail::ServerCall;
 /// The same of `timeout` alone.
 [[nodiscard]] os::Deadline deadline_of_wait(ServerCall& call);
 
+class ConditionReferent;
+
 class LockReferent final : public Referent {
  public:
   explicit LockReferent(bool recursive) : recursive_(recursive) {}
@@ -39,7 +41,9 @@ class LockReferent final : public Referent {
   [[nodiscard]] std::string print() const override;
   void client_died(Client& client) noexcept override;
 
-  // For a Condition, which shares the mutex.
+  // For a Condition, which shares the mutex and is told of a holder's death.
+  void add(ConditionReferent& condition);
+  void remove(const ConditionReferent& condition);
   [[nodiscard]] std::mutex& mutex() const noexcept { return mutex_; }
   /// THROWS: RuntimeError if the caller does not hold it.  REQUIRES: the mutex is held.
   void require_held(const Caller& caller) const;
@@ -71,13 +75,22 @@ class LockReferent final : public Referent {
   std::size_t levels_ = 0;                             // guarded
   std::optional<std::pair<pid_t, std::string>> died_;  // guarded; who died with it
   sync::LostHolds<Holder> lost_;                       // guarded
+  std::vector<ConditionReferent*> conditions_;         // guarded
 };
 
 class ConditionReferent final : public Referent {
  public:
-  explicit ConditionReferent(std::shared_ptr<LockReferent> lock) : lock_(std::move(lock)) {}
+  explicit ConditionReferent(std::shared_ptr<LockReferent> lock) : lock_(std::move(lock)) {
+    lock_->add(*this);
+  }
+  ConditionReferent(const ConditionReferent&) = delete;
+  ConditionReferent& operator=(const ConditionReferent&) = delete;
+  ~ConditionReferent() override { lock_->remove(*this); }
   [[nodiscard]] std::string_view type_id() const override { return "Condition"; }
   [[nodiscard]] std::span<const Method> methods() const override;
+  /// Whatever the dead holder was about to do, or had been woken for, may be left undone.
+  /// REQUIRES: the lock's mutex is held.
+  void holder_died() noexcept { wake(waiters_.size()); }
 
  private:
   struct Waiter {
@@ -91,7 +104,7 @@ class ConditionReferent final : public Referent {
   void wait(ServerCall& call);
   void notify(ServerCall& call);
   void notify_all(ServerCall& call);
-  void wake(std::size_t n);
+  void wake(std::size_t n) noexcept;
 
   const std::shared_ptr<LockReferent> lock_;
   std::deque<Waiter*> waiters_;  // guarded by the lock's mutex; those not yet notified

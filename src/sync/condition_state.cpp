@@ -143,10 +143,14 @@ bool ConditionState::wait(const os::Deadline& deadline) {
   const std::uint32_t levels = lock().release_all();
   while (waiter->state.load(std::memory_order_acquire) == Waiter::kWaiting && !deadline.passed()) {
     memory::wait_on(waiter->state, Waiter::kWaiting, memory::kNobody, deadline);
-    if (waiter->state.load() != Waiter::kWaiting || !dead_one_was_notified()) continue;
+    if (waiter->state.load() != Waiter::kWaiting) break;
+    const bool told = lock().broken();
+    if (!told && !dead_one_was_notified()) continue;
     enter();
     const RawLockGuard guard(table_);
     pass_on();
+    // Whatever the dead holder was about to do, or had been woken for, may be left undone.
+    if (told) notify(*waiter);
   }
   try {
     lock().acquire_all(levels);

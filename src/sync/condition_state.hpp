@@ -7,8 +7,9 @@
 //
 // Death: a dead waiter's entry is freed by the next who looks. If it had been notified and not yet
 // returned, its notification goes to the waiter that has waited longest; both stores of that are in
-// `redo_`. All waiters look every poll interval. A process that dies between a page's pin and its
-// link leaves a page that lives as long as the condition.
+// `redo_`. All waiters look every poll interval, at the lock too: where its holder died, they wake.
+// A process that dies between a page's pin and its link leaves a page that lives as long as the
+// condition.
 #pragma once
 #include <atomic>
 #include <cstdint>

@@ -125,11 +125,18 @@ void LockState::acquire_all(std::uint32_t levels) {
   if (recursive_) depth_.store(levels, std::memory_order_relaxed);
 }
 
+bool LockState::broken(std::uint32_t word) noexcept {
+  return word == kSealed || memory::dead(owner_in(word));
+}
+
+bool LockState::broken() const noexcept {
+  const std::uint32_t seen = word_.load();
+  // Looked at again: the holder may have let it go before it died.
+  return broken(seen) && owner_in(word_.load()) == owner_in(seen);
+}
+
 void LockState::make_consistent(void (*repair)(void*), void* context) {
-  const auto broken = [](std::uint32_t word) {
-    return word == kSealed || memory::dead(owner_in(word));
-  };
-  if (!broken(word_.load())) return;
+  if (!broken()) return;
   if (recovering_) {
     repair_taken_over(repair, context);
     return;

@@ -49,6 +49,8 @@ class LockState : public memory::ObjectHeader {
                       : owner_in(word_.load(std::memory_order_relaxed)) == me;
   }
   [[nodiscard]] bool held() const noexcept { return word_.load(std::memory_order_relaxed) != 0; }
+  /// Its holder died, and nobody has repaired it or taken it over.
+  [[nodiscard]] bool broken() const noexcept;
   [[nodiscard]] bool recursive() const noexcept { return recursive_; }
   [[nodiscard]] const char* kind_name() const noexcept { return recursive_ ? "RLock" : "Lock"; }
 
@@ -82,6 +84,7 @@ class LockState : public memory::ObjectHeader {
     depth_.store(depth_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
     return true;
   }
+  static bool broken(std::uint32_t word) noexcept;
   bool acquire_recursive(Serial me, Timeout timeout);
   bool acquire_slowly(Serial me, Timeout timeout);
   void release_slowly();

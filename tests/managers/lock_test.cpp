@@ -263,6 +263,35 @@ TEST_P(ConditionTest, ANotificationIsForALivingWaiter) {
   EXPECT_EQ(woken.get(), 1);
 }
 
+TEST_P(ConditionTest, TellsThoseWhoWaitThatTheHolderOfTheLockWasKilled) {
+  for (const auto work : {take_and_wait<ConditionProxy>, take_notify_and_wait<ConditionProxy>}) {
+    ConditionProxy condition = manager_.Condition();
+    const EventProxy waits = manager_.Event();
+    const EventProxy taken = manager_.Event();
+    auto waiter = context_.Process(
+        [](ConditionProxy c, EventProxy has_lock) {
+          c.acquire();
+          has_lock.set();
+          try {
+            c.wait();
+          } catch (const OwnerDiedError&) {
+            exit(7);
+          }
+        },
+        condition, waits);
+    waiter.start();
+    waits.wait();
+    auto holder = context_.Process(work, condition, taken);
+    holder.start();
+    taken.wait();
+
+    holder.kill();
+
+    EXPECT_TRUE(waiter.join(20s));
+    EXPECT_EQ(waiter.exitcode(), 7);
+  }
+}
+
 class BarrierTest : public ManagerTest {};
 UNDER_EVERY_START_METHOD(BarrierTest);
 

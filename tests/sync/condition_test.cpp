@@ -6,58 +6,12 @@
 #include <thread>
 #include <vector>
 
-#include "memory/arena.hpp"
+#include "condition_test.hpp"
 #include "signal_storm.hpp"
-#include "sync_test.hpp"
 
 namespace {
 
 using namespace multiprocessing::test;
-namespace memory = multiprocessing::memory;
-
-class ConditionTest : public SyncTest {
- protected:
-  struct Counts {
-    std::atomic<int> waiting;
-    std::atomic<int> woken;
-    std::atomic<int> value;
-  };
-  mp::Condition condition_;
-  Counts& counts_ = *::new (memory::allocate(sizeof(Counts))) Counts{};
-  ~ConditionTest() override { memory::deallocate(&counts_); }
-
-  void wait_once() {
-    const std::scoped_lock guard(condition_);
-    ++counts_.waiting;
-    if (condition_.wait()) ++counts_.woken;
-  }
-  Child start_waiter() {
-    const int before = counts_.waiting;
-    Child waiter([this] { wait_once(); });
-    // Counted under the lock: who gets the lock after that finds it waiting.
-    EXPECT_TRUE(eventually([&] { return counts_.waiting == before + 1; }));
-    return waiter;
-  }
-  std::vector<Child> start_waiters(int count) {
-    std::vector<Child> waiters;
-    for (int i = 0; i < count; ++i) waiters.push_back(start_waiter());
-    return waiters;
-  }
-  void notify(int n) {
-    const std::scoped_lock guard(condition_);
-    condition_.notify(n);
-  }
-  void notify_all() {
-    const std::scoped_lock guard(condition_);
-    condition_.notify_all();
-  }
-  // As many are woken, and it stays so.
-  void expect_woken(int count) {
-    EXPECT_TRUE(eventually([&] { return counts_.woken >= count; }));
-    std::this_thread::sleep_for(120ms);
-    EXPECT_EQ(counts_.woken, count);
-  }
-};
 
 TEST_F(ConditionTest, NotifyWakesExactlyOneWaiter) {
   auto waiters = start_waiters(3);
@@ -287,31 +241,6 @@ TEST_F(ConditionTest, HundredsMayWaitAtATime) {
   EXPECT_EQ(counts_.woken, kProcesses * kThreads);
 }
 
-TEST_F(ConditionTest, ADeadWaiterIsNotCounted) {
-  auto waiters = start_waiters(4);
-  waiters[0].kill();
-  waiters[2].kill();
-
-  notify(1);
-  expect_woken(1);
-  EXPECT_TRUE(waiters[1].ended());
-  notify(1);
-  EXPECT_EQ(waiters[3].wait(), 0);
-}
-
-TEST_F(ConditionTest, TheNotificationOfAWaiterThatDiesBeforeItReturnsIsPassedOn) {
-  auto waiters = start_waiters(2);
-  {
-    const std::scoped_lock guard(condition_);
-    condition_.notify(1);
-    // It cannot have returned: the lock is held here.
-    waiters[0].kill();
-  }
-
-  EXPECT_EQ(waiters[1].wait(), 0);
-  expect_woken(1);
-}
-
 TEST_F(ConditionTest, NotifyAllWaitsForNobody) {
   auto waiters = start_waiters(20);
   {
@@ -325,89 +254,6 @@ TEST_F(ConditionTest, NotifyAllWaitsForNobody) {
   notify_all();
 
   EXPECT_LT(since(start), 1s);
-}
-
-TEST_F(ConditionTest, AWaiterIsToldThatTheHolderOfTheLockDied) {
-  Child waiter([&] {
-    const std::scoped_lock guard(condition_);
-    ++counts_.waiting;
-    std::unique_lock inner(condition_);
-    try {
-      condition_.wait();
-    } catch (const mp::OwnerDiedError&) {
-      ::_exit(7);
-    }
-  });
-  ASSERT_TRUE(eventually([&] { return counts_.waiting == 1; }));
-  in_child([&] {
-    condition_.acquire();
-    condition_.notify();
-    ::raise(SIGKILL);
-  });
-
-  EXPECT_EQ(waiter.wait(), 7);
-  EXPECT_THROW(condition_.acquire(), mp::OwnerDiedError);
-  condition_.make_consistent();
-  notify(1);
-}
-
-// Who holds it while it is waited for dies.
-template <class C> void wait_and_lose(C& condition) {
-  const Child holder([&] {
-    condition.acquire();
-    condition.notify();
-    ::raise(SIGKILL);
-  });
-  condition.wait();
-}
-
-TEST_F(ConditionTest, TheErrorOfALostLockLeavesTheScopesOfItsGuards) {
-  const auto lose = [&] {
-    const std::scoped_lock outer(condition_);
-    const std::scoped_lock inner(condition_);
-    wait_and_lose(condition_);
-  };
-
-  EXPECT_THROW(lose(), mp::OwnerDiedError);
-
-  condition_.make_consistent();
-  EXPECT_FALSE(condition_.locked());
-  EXPECT_TRUE(condition_.acquire(0s));
-  condition_.release();
-  EXPECT_FALSE(condition_.locked());
-  EXPECT_THROW(condition_.release(), mp::AssertionError);
-}
-
-TEST_F(ConditionTest, ALostLockIsRepairedAndTakenAgainInTheScopeOfItsGuard) {
-  {
-    const std::scoped_lock guard(condition_);
-    EXPECT_THROW(wait_and_lose(condition_), mp::OwnerDiedError);
-    condition_.make_consistent();
-    {
-      const std::scoped_lock again(condition_);
-      EXPECT_TRUE(condition_.locked());
-    }
-    EXPECT_FALSE(condition_.locked());
-  }
-  EXPECT_EQ(in_child([&] { return condition_.acquire(0s); }), 0);
-}
-
-TEST_F(ConditionTest, TheGuardOfALostLockDoesNotReleaseAnothersHold) {
-  mp::Lock lock;
-  mp::Condition condition(lock);
-  std::optional<Child> other;
-  {
-    const std::scoped_lock guard(lock);
-    EXPECT_THROW(wait_and_lose(condition), mp::OwnerDiedError);
-    condition.make_consistent();
-    other.emplace([&] {
-      lock.acquire();
-      ++counts_.waiting;
-      ::pause();
-    });
-    ASSERT_TRUE(eventually([&] { return counts_.waiting == 1; }));
-  }
-  EXPECT_TRUE(lock.locked());
 }
 
 }  // namespace
