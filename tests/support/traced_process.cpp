@@ -64,6 +64,8 @@ bool comes_from_system_call(pid_t pid) {
   const long code = ::ptrace(PTRACE_PEEKTEXT, pid, read_instruction(pid) - 2, nullptr);
   return (code & 0xffff) == 0x050f;
 }
+constexpr std::size_t kResult = offsetof(user, regs) + offsetof(user_regs_struct, rax);
+long read_result(pid_t pid) { return ::ptrace(PTRACE_PEEKUSER, pid, kResult, nullptr); }
 // A hardware breakpoint: it leaves the code as it is, and a child of the victim does not inherit
 // it.
 bool set_breakpoint(pid_t pid, std::uintptr_t address) {
@@ -82,6 +84,12 @@ std::uintptr_t read_instruction(pid_t pid) {
 bool comes_from_system_call(pid_t pid) {
   const long code = ::ptrace(PTRACE_PEEKTEXT, pid, read_instruction(pid) - 4, nullptr);
   return (code & 0xffff'ffff) == 0xd400'0001;
+}
+long read_result(pid_t pid) {
+  user_regs_struct registers{};
+  iovec room{&registers, sizeof registers};
+  ::ptrace(PTRACE_GETREGSET, pid, 1, &room);
+  return static_cast<long>(registers.regs[0]);
 }
 bool set_breakpoint(pid_t, std::uintptr_t) { return false; }
 #endif
@@ -159,10 +167,13 @@ TracedProcess::State TracedProcess::resume(int request) {
 TracedProcess::State TracedProcess::step() {
   const auto start = std::chrono::steady_clock::now();
   const State state = resume(PTRACE_SINGLESTEP);
-  if (state != State::kStopped || std::chrono::steady_clock::now() - start < kSleep) return state;
-  // On a busy machine the look at a sleeper may come when its poll is over.
-  if (comes_from_system_call(pid_) && ++long_calls_ == 2) return State::kBlocked;
-  return state;
+  if (state != State::kStopped) return state;
+  // On a busy machine the look at a sleeper may come when its poll is over; on a busier one the
+  // steps to a poll take longer than the poll would.
+  const bool long_one = std::chrono::steady_clock::now() - start >= kSleep;
+  if (!long_one && read_result(pid_) != -ETIMEDOUT) return state;
+  if (!comes_from_system_call(pid_)) return state;
+  return ++(long_one ? long_calls_ : late_calls_) == (long_one ? 2 : 5) ? State::kBlocked : state;
 }
 
 TracedProcess::State TracedProcess::next_system_call() { return resume(PTRACE_SYSCALL); }

@@ -22,7 +22,8 @@ class TracedProcess {
   /// The instruction it comes to next.  REQUIRES: it is stopped.
   [[nodiscard]] std::uintptr_t instruction() const noexcept;
   /// Does one instruction. A system call in which it sleeps for more than 25 ms gives kBlocked; one
-  /// that took as long and ended, as those of a poll do, gives kBlocked the second time.
+  /// that took as long and ended, as those of a poll do, gives kBlocked the second time; one whose
+  /// time was over before it began, the fifth time.
   State step();
   /// Goes on to where its next system call begins or ends. kBlocked: it sleeps in one; call again.
   State next_system_call();
@@ -36,6 +37,7 @@ class TracedProcess {
   pid_t pid_ = -1;
   int pending_signal_ = 0;  // what it was stopped by and has yet to get
   int long_calls_ = 0;      // system calls that took so long
+  int late_calls_ = 0;      // whose time was over
 };
 
 }  // namespace multiprocessing::test
