@@ -39,7 +39,10 @@ Segment& segment() {
 void* allocate_for_references(std::size_t bytes) {
   const auto take = [&] { return segment().allocate(bytes, std::nothrow); };
   void* block = take();
-  if (block == nullptr && sweep_blocks() != 0) block = take();
+  if (block == nullptr) {
+    sweep_blocks();
+    block = take();
+  }
   if (block == nullptr) throw_out_of_memory(bytes);
   return block;
 }
@@ -52,8 +55,10 @@ void* allocate(std::size_t bytes, BlockKind kind, std::size_t zeroed) {
   };
   void* block = take();
   if (block == nullptr) {
-    // What killed processes left behind may be enough.
-    if (sweep() != 0) block = take();
+    // What killed processes left behind may be enough, or what another process just had in hand to
+    // give it back to the system.
+    sweep();
+    block = take();
     if (block == nullptr) throw_out_of_memory(bytes);
   }
   if (kind == BlockKind::kPlain) return block;

@@ -5,15 +5,11 @@
 #include <linux/falloc.h>
 
 #include <algorithm>
-#include <cassert>
 #include <cerrno>
 #include <cstring>
 
 namespace multiprocessing::memory {
 namespace {
-
-constexpr std::size_t kNone = SIZE_MAX;
-constexpr std::size_t kCacheChunks = 256;  // freed memory that is kept warm instead of given back
 
 std::uint64_t part_of(Serial serial) { return chunk_value(Role::kPart, serial); }
 
@@ -43,7 +39,7 @@ OwnerWord& BlockAllocator::owner_word(const void* block) const noexcept {
   const std::size_t i = chunk_of(block);
   const std::uint64_t value = chunk_word(i).load(std::memory_order_acquire);
   if (role_in(value) != Role::kClass) return run_word(i);
-  const auto k = static_cast<std::size_t>(value & 0xff);
+  const std::size_t k = class_in(value);
   const auto at = static_cast<std::size_t>(static_cast<const std::byte*>(block) - chunk(i));
   return head(i).owners[(at - kClassLayouts[k].first_at) / class_bytes(k)];
 }
@@ -56,8 +52,8 @@ OwnerWord* BlockAllocator::owner_word_of_live(const void* block) const noexcept 
   OwnerWord* word = nullptr;
   if (role_in(value) == Role::kRun && at == 0) {
     word = &run_word(i);
-  } else if (role_in(value) == Role::kClass) {
-    const auto k = static_cast<std::size_t>(value & 0xff);
+  } else if (has_blocks(value)) {
+    const std::size_t k = class_in(value);
     const ClassLayout& layout = kClassLayouts[k];
     if (at < layout.first_at || (at - layout.first_at) % class_bytes(k) != 0) return nullptr;
     const std::size_t index = (at - layout.first_at) / class_bytes(k);
@@ -70,7 +66,7 @@ OwnerWord* BlockAllocator::owner_word_of_live(const void* block) const noexcept 
 
 std::size_t BlockAllocator::block_size(const void* block) const noexcept {
   const std::uint64_t value = chunk_word(chunk_of(block)).load(std::memory_order_acquire);
-  return role_in(value) == Role::kClass ? class_bytes(static_cast<std::size_t>(value & 0xff))
+  return role_in(value) == Role::kClass ? class_bytes(class_in(value))
                                         : run_length(value) * kChunkBytes;
 }
 
@@ -91,92 +87,31 @@ void* BlockAllocator::allocate(std::size_t bytes, BlockKind kind, Contents conte
 
 void BlockAllocator::deallocate(void* block) noexcept {
   const std::size_t i = chunk_of(block);
+  if (role_in(chunk_word(i).load(std::memory_order_acquire)) == Role::kRun) {
+    free_run(i);
+  } else {
+    free_block(i, block, owner_word(block).load(std::memory_order_relaxed));
+  }
+}
+
+void BlockAllocator::deallocate_swept(void* block, std::uint64_t word) noexcept {
+  const std::size_t i = chunk_of(block);
   const std::uint64_t value = chunk_word(i).load(std::memory_order_acquire);
   if (role_in(value) == Role::kRun) {
     free_run(i);
-    return;
+  } else if (has_blocks(value)) {
+    free_block(i, block, word);
   }
-  const auto k = static_cast<std::size_t>(value & 0xff);
-  const auto at = static_cast<std::size_t>(static_cast<std::byte*>(block) - chunk(i));
-  const std::size_t index = (at - kClassLayouts[k].first_at) / class_bytes(k);
-  ClassHead& h = head(i);
-  const std::uint64_t old = h.owners[index].load(std::memory_order_relaxed);
-  assert(owner_in(old) == self());
-  // The last one freed is the next one taken: its memory is warm.
-  h.hint.store(static_cast<std::uint32_t>(index), std::memory_order_relaxed);
-  h.owners[index].store(owner_value(generation_in(old), BlockKind::kPlain, kNobody));
-  if (h.full.load() != 0) h.full.store(0);
-}
-
-void* BlockAllocator::take_block(std::size_t k, BlockKind kind) noexcept {
-  do {
-    if (void* block = take_free_block(k, kind)) return block;
-  } while (add_class_chunk(k));
-  return nullptr;
-}
-
-void* BlockAllocator::take_free_block(std::size_t k, BlockKind kind) noexcept {
-  Control& control = arena_.control();
-  const std::uint64_t wanted = chunk_value(Role::kClass, k);
-  const std::size_t high = control.high_chunk.load(std::memory_order_acquire);
-  const std::size_t hint = control.class_hint[k].load(std::memory_order_relaxed);
-  for (std::size_t n = 0; n < high; ++n) {
-    const std::size_t i = hint + n < high ? hint + n : hint + n - high;
-    if (i >= high || chunk_word(i).load(std::memory_order_acquire) != wanted) continue;
-    if (head(i).full.load(std::memory_order_relaxed) != 0) continue;
-    if (void* block = take_from(i, k, kind)) {
-      if (n != 0) {
-        control.class_hint[k].store(static_cast<std::uint32_t>(i), std::memory_order_relaxed);
-      }
-      return block;
-    }
-  }
-  return nullptr;
-}
-
-void* BlockAllocator::take_from(std::size_t i, std::size_t k, BlockKind kind) noexcept {
-  if (void* block = take_scan(i, k, kind)) return block;
-  // A block freed between the look and the mark would be forgotten: look once more behind it.
-  head(i).full.store(1);
-  void* block = take_scan(i, k, kind);
-  if (block != nullptr) head(i).full.store(0);
-  return block;
-}
-
-void* BlockAllocator::take_scan(std::size_t i, std::size_t k, BlockKind kind) noexcept {
-  ClassHead& h = head(i);
-  const ClassLayout& layout = kClassLayouts[k];
-  std::uint32_t index = h.hint.load(std::memory_order_relaxed);
-  for (std::uint32_t n = 0; n < layout.blocks; ++n, ++index) {
-    if (index >= layout.blocks) index = 0;
-    std::uint64_t old = h.owners[index].load();
-    if (owner_in(old) != kNobody) continue;
-    const std::uint64_t mine = owner_value((generation_in(old) + 1) & 0xff'ffff, kind, self());
-    if (!h.owners[index].compare_exchange_strong(old, mine)) continue;
-    h.hint.store(index + 1, std::memory_order_relaxed);
-    return chunk(i) + layout.first_at + index * class_bytes(k);
-  }
-  return nullptr;
-}
-
-bool BlockAllocator::add_class_chunk(std::size_t k) noexcept {
-  const std::size_t i = find_run(1, 0, arena_.chunks, Contents::kAny);
-  if (i == kNone) return false;
-  // Memory that was used before holds anything: the owner words must read "free".
-  std::memset(chunk(i), 0, kClassLayouts[k].first_at);
-  chunk_word(i).store(chunk_value(Role::kClass, k), std::memory_order_release);
-  arena_.control().class_hint[k].store(static_cast<std::uint32_t>(i), std::memory_order_relaxed);
-  return true;
 }
 
 void* BlockAllocator::take_run(std::size_t chunks, BlockKind kind, Contents contents) noexcept {
   Control& control = arena_.control();
   // Where a run was freed last there is warm memory of about the size that is asked for again.
   const std::size_t hint = control.run_hint.load(std::memory_order_relaxed);
-  std::size_t first = kNone;
+  std::size_t first = kNoChunk;
   if (hint != 0) first = find_run(chunks, hint, std::min(hint + chunks, arena_.chunks), contents);
-  if (first == kNone) first = find_run(chunks, 0, arena_.chunks, contents);
-  if (first == kNone) return nullptr;
+  if (first == kNoChunk) first = find_run(chunks, 0, arena_.chunks, contents);
+  if (first == kNoChunk) return nullptr;
   const std::uint64_t old = run_word(first).load();
   run_word(first).store(owner_value((generation_in(old) + 1) & 0xff'ffff, kind, self()));
   chunk_word(first).store(chunk_value(Role::kRun, static_cast<std::uint64_t>(chunks) << 32));
@@ -219,7 +154,7 @@ std::size_t BlockAllocator::find_run(std::size_t chunks, std::size_t from, std::
         arena_.control().cached_chunks.fetch_sub(1);
       }
     }
-    if (got == chunks) return give_memory(first, chunks, without, contents) ? first : kNone;
+    if (got == chunks) return give_memory(first, chunks, without, contents) ? first : kNoChunk;
     const std::size_t blocked = first + got;
     while (got-- > 0) {
       const bool had = (run_word(first + got).fetch_and(~std::uint64_t{0xffff'ffff}) & 1) == 0;
@@ -232,23 +167,27 @@ std::size_t BlockAllocator::find_run(std::size_t chunks, std::size_t from, std::
     }
     first = blocked + 1;
   }
-  return kNone;
+  return kNoChunk;
 }
 
-// Memory that is reserved here cannot be missing at the first touch, which would be a SIGBUS.
+// Memory that is reserved here cannot be missing at the first touch, which would be a SIGBUS. From
+// and to are counted from the first chunk on, here and below.
+bool BlockAllocator::fill_with_memory(std::size_t from, std::size_t to) const noexcept {
+  int result = 0;
+  do {
+    result = ::fallocate(arena_.descriptor, 0, static_cast<off_t>(kChunksAt + from),
+                         static_cast<off_t>(to - from));
+  } while (result != 0 && errno == EINTR);
+  return result == 0;
+}
+
 bool BlockAllocator::give_memory(std::size_t first, std::size_t count, std::size_t without,
                                  Contents contents) noexcept {
   bool given = true;
   if (without != 0) {
     given = reserve(without);
     if (given) {
-      int result = 0;
-      do {
-        result =
-            ::fallocate(arena_.descriptor, 0, static_cast<off_t>(kChunksAt + first * kChunkBytes),
-                        static_cast<off_t>(count * kChunkBytes));
-      } while (result != 0 && errno == EINTR);
-      given = result == 0;
+      given = fill_with_memory(first * kChunkBytes, (first + count) * kChunkBytes);
       if (!given) arena_.control().taken_chunks.fetch_sub(without);
     }
   }
@@ -271,11 +210,13 @@ bool BlockAllocator::give_memory(std::size_t first, std::size_t count, std::size
 
 // What has no memory reads zero; so it must be zero when it is given memory again.
 void BlockAllocator::drop_memory(std::size_t first, std::size_t count) noexcept {
-  const std::size_t bytes = count * kChunkBytes;
+  drop_bytes(first * kChunkBytes, (first + count) * kChunkBytes);
+}
+
+void BlockAllocator::drop_bytes(std::size_t from, std::size_t to) noexcept {
   if (::fallocate(arena_.descriptor, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-                  static_cast<off_t>(kChunksAt + first * kChunkBytes),
-                  static_cast<off_t>(bytes)) != 0) {
-    std::memset(chunk(first), 0, bytes);
+                  static_cast<off_t>(kChunksAt + from), static_cast<off_t>(to - from)) != 0) {
+    std::memset(chunk(0) + from, 0, to - from);
   }
 }
 
@@ -312,10 +253,15 @@ void BlockAllocator::release_chunk(std::size_t i, bool keep_memory) noexcept {
     chunk_word(i).store(kCached, std::memory_order_release);
     return;
   }
-  std::uint64_t taken = control.taken_chunks.load();
-  while (taken_in(taken) != 0 && !control.taken_chunks.compare_exchange_weak(taken, taken - 1)) {
-  }
+  count_one_less();
   chunk_word(i).store(kNoMemory, std::memory_order_release);
+}
+
+void BlockAllocator::count_one_less() noexcept {
+  std::atomic<std::uint64_t>& taken = arena_.control().taken_chunks;
+  std::uint64_t seen = taken.load();
+  while (taken_in(seen) != 0 && !taken.compare_exchange_weak(seen, seen - 1)) {
+  }
 }
 
 void BlockAllocator::raise_high(std::size_t i) noexcept {
@@ -332,7 +278,8 @@ std::size_t BlockAllocator::chunks_with_memory() const noexcept {
   for (std::size_t i = 0; i < high;) {
     const std::uint64_t value = chunk_word(i).load();
     const std::size_t length = role_in(value) == Role::kRun ? run_length(value) : 1;
-    if (value != kNoMemory) count += length;
+    const bool bare = role_in(value) == Role::kClass && (value & kBare) != 0;
+    if (value != kNoMemory && !bare) count += length;
     i += length;
   }
   return count;
@@ -343,8 +290,9 @@ void BlockAllocator::trim() noexcept {
   const std::size_t high = control.high_chunk.load();
   const std::uint64_t part = part_of(self());
   for (std::size_t i = 0; i < high; ++i) {
-    std::uint64_t value = kCached;
-    if (!chunk_word(i).compare_exchange_strong(value, part)) continue;
+    std::uint64_t value = chunk_word(i).load();
+    if (has_blocks(value)) strip(i);
+    if (value != kCached || !chunk_word(i).compare_exchange_strong(value, part)) continue;
     drop_memory(i, 1);
     release_chunk(i, false);
   }
@@ -370,12 +318,18 @@ std::size_t BlockAllocator::for_each(void (*visit)(void*, void*, OwnerWord&),
     } else if (role_in(value) == Role::kRun) {
       length = run_length(value);
       if (owner_in(run_word(i).load()) != kNobody) visit(context, chunk(i), run_word(i));
-    } else if (role_in(value) == Role::kClass) {
-      const auto k = static_cast<std::size_t>(value & 0xff);
+    } else if (has_blocks(value)) {
+      const std::size_t k = class_in(value);
       for (std::uint32_t b = 0; b < kClassLayouts[k].blocks; ++b) {
         OwnerWord& word = head(i).owners[b];
         if (owner_in(word.load(std::memory_order_acquire)) == kNobody) continue;
         visit(context, chunk(i) + kClassLayouts[k].first_at + b * class_bytes(k), word);
+      }
+    } else if (role_in(value) == Role::kClass && (value & kChanging) != 0) {
+      const std::uint64_t mine = changing_value(class_in(value), self());
+      if (dead(changer_in(value)) && chunk_word(i).compare_exchange_strong(value, mine)) {
+        strip_changing(i, false);
+        ++given_back;
       }
     }
     i += length;

@@ -4,7 +4,10 @@
 // owner word := generation:24 kind:8 owner:32     owner 0: free; the generation counts allocations
 // chunk word := role:2 … :
 //     kFree  | 0 no memory, 1 memory of a freed chunk
-//     kClass | class                    blocks of one size; for ever
+//     kClass | class                    blocks of one size
+//     kClass | kBare | class            the same without memory for the blocks, all of which are
+//                                       owned by somebody; its head stays as it is
+//     kClass | kChanging | serial << 16 | class   one becomes the other, by that process
 //     kPart  | serial                   being made or taken apart by that process
 //     kRun   | length << 32             first chunk of a block of whole chunks
 #pragma once
@@ -40,14 +43,28 @@ constexpr std::uint64_t chunk_value(Role role, std::uint64_t rest) {
 constexpr Role role_in(std::uint64_t value) { return static_cast<Role>(value >> 62); }
 constexpr std::uint64_t kNoMemory = chunk_value(Role::kFree, 0);
 constexpr std::uint64_t kCached = chunk_value(Role::kFree, 1);
+constexpr std::uint64_t kBare = 1 << 8;
+constexpr std::uint64_t kChanging = 1 << 9;
+constexpr std::size_t class_in(std::uint64_t value) { return value & 0xff; }
+constexpr bool has_blocks(std::uint64_t value) {
+  return role_in(value) == Role::kClass && (value & (kBare | kChanging)) == 0;
+}
+constexpr std::uint64_t changing_value(std::size_t k, Serial serial) {
+  return chunk_value(Role::kClass, std::uint64_t{serial} << 16 | kChanging | k);
+}
+constexpr Serial changer_in(std::uint64_t value) { return static_cast<Serial>(value >> 16); }
 constexpr std::uint64_t run_length(std::uint64_t value) { return value >> 32 & 0x3fff'ffff; }
 
 /// At the start of a class chunk, followed by the owner words of its blocks.
 struct ClassHead {
   std::atomic<std::uint32_t> hint;  ///< where to look first: freed or taken last
-  std::atomic<std::uint32_t> full;  ///< a look found nothing and nothing was freed since
+  std::atomic<std::uint16_t> full;  ///< a look found nothing and nothing was freed since
+  std::atomic<std::uint16_t> idle;  ///< counted in Control::idle_chunks
   OwnerWord owners[1];
 };
+
+inline constexpr std::size_t kNoChunk = SIZE_MAX;  ///< instead of a chunk's number
+inline constexpr std::size_t kCacheChunks = 256;   ///< freed memory that is kept warm: so much
 
 constexpr std::size_t align_up(std::size_t bytes, std::size_t to) {
   return (bytes + to - 1) / to * to;
@@ -81,7 +98,7 @@ constexpr std::array<ClassLayout, kClasses> kClassLayouts = [] {
   }
   return layouts;
 }();
-static_assert(kMaxClassBytes == std::size_t{128} * 1024 && kClassLayouts[kClasses - 1].blocks == 7);
+static_assert(kMaxClassBytes == std::size_t{384} * 1024 && kClassLayouts[kClasses - 1].blocks == 2);
 static_assert(class_of(64) == 0 && class_of(65) == 1 && class_of(129) == 2 && class_of(193) == 3);
 static_assert(class_of(257) == 4 && class_of(385) == 5 && class_of(kMaxClassBytes) == kClasses - 1);
 

@@ -19,7 +19,7 @@ namespace multiprocessing::memory {
 
 inline constexpr std::size_t kChunkBytes = std::size_t{1} << 20;
 inline constexpr std::size_t kSlots = 4096;
-inline constexpr std::size_t kClasses = 22;  // 64, 128, 192, 256, 384, 512 … 128 KiB
+inline constexpr std::size_t kClasses = 25;  // 64, 128, 192, 256, 384, 512 … 384 KiB
 
 /// One process. Only its holder writes it, but for the life word and `unadopted`.
 struct alignas(128) Slot {
@@ -49,6 +49,7 @@ struct Control {
   /// That have memory, may run high after a kill; above them how often any were taken.
   std::atomic<std::uint64_t> taken_chunks;
   std::atomic<std::uint64_t> cached_chunks;  ///< of these, free ones; may be off after a kill
+  std::atomic<std::uint64_t> idle_chunks;    ///< and those of free blocks alone; likewise
   std::atomic<std::uint32_t> high_chunk;     ///< no chunk from here on was ever taken
   std::atomic<std::uint32_t> run_hint;       ///< where a run was freed last
   std::atomic<std::uint32_t> next_slot;

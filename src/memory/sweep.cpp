@@ -18,8 +18,11 @@ void sweep_block(void* context, void* block, OwnerWord& word) {
   const bool unreferenced = owner == kShared && kind_in(value) == BlockKind::kObject &&
                             !seems_referenced(*static_cast<ObjectHeader*>(block));
   if (!left_behind && !unreferenced) return;
-  if (!word.compare_exchange_strong(value, with_owner(value, self()))) return;
-  if (dispose(block, word, owner)) ++*static_cast<std::size_t*>(context);
+  const std::uint64_t mine = with_owner(value, self());
+  if (!word.compare_exchange_strong(value, mine)) return;
+  const bool plain = kind_in(mine) == BlockKind::kPlain;
+  if (plain) blocks().deallocate_swept(block, mine);
+  if (plain || dispose(block, word, owner)) ++*static_cast<std::size_t*>(context);
 }
 
 // Marks the serials whose leavings the coming sweep will find.

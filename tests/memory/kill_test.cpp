@@ -46,7 +46,7 @@ TEST_F(ArenaUnderKills, TakingAndFreeingARunOfChunksLeavesNothing) {
 
 TEST_F(ArenaUnderKills, ABlockThatIsLargerThanAskedForLeavesNothing) {
   constexpr std::size_t kAskedFor = 70'000;
-  deallocate(allocate(kMaxClassBytes));
+  void* const other = allocate(kMaxClassBytes);
   Control& control = mapping().control();
   const std::uint64_t limit = control.limit_chunks;
   blocks().trim();
@@ -57,8 +57,69 @@ TEST_F(ArenaUnderKills, ABlockThatIsLargerThanAskedForLeavesNothing) {
 
   kill_at_every_step({.approach = [] { self(); },
                       .act = [] { deallocate(allocate(kAskedFor)); },
-                      .check = [&] { expect_nothing_left(); }});
+                      .check = [&] { expect_nothing_left(1); }});
 
+  control.limit_chunks = limit;
+  deallocate(other);
+}
+
+TEST_F(ArenaUnderKills, GivingAwayTheMemoryOfFreeBlocksAndGettingItBackLeavesNothing) {
+  deallocate(allocate(kMaxClassBytes));
+  blocks().trim();
+  const std::size_t chunks = blocks().chunks_with_memory();
+
+  kill_at_every_step({.approach = [] { self(); },
+                      .act =
+                          [] {
+                            deallocate(allocate(kMaxClassBytes));
+                            blocks().trim();
+                          },
+                      .check =
+                          [&] {
+                            expect_nothing_left();
+                            void* const block = allocate(kMaxClassBytes);
+                            std::memset(block, 1, kMaxClassBytes);
+                            deallocate(block);
+                            blocks().trim();
+                            EXPECT_EQ(blocks().chunks_with_memory(), chunks);
+                          }});
+}
+
+// Each takes blocks, marks them as its own and lets them go, with so little memory that what one
+// has free is what another needs.
+TEST_F(ArenaUnderKills, ProcessesThatTakeEachOthersMemoryTearNothing) {
+  constexpr std::size_t kSizes[] = {1000, 9000, 60'000, 130'000, 300'000, 1'500'000};
+  Control& control = mapping().control();
+  blocks().trim();
+  const std::uint64_t limit = control.limit_chunks;
+  control.limit_chunks = blocks().chunks_with_memory() + 6;
+  auto* const torn = static_cast<std::atomic<int>*>(allocate(64, BlockKind::kObject));
+  auto* const taken = static_cast<std::atomic<int>*>(allocate(64, BlockKind::kObject));
+
+  test::kill_at_random({.kills = test::rounds(300, 4000), .processes = 3, .work = [&](int) {
+                          thread_local std::mt19937 random(self());
+                          const std::size_t bytes = kSizes[random() % std::size(kSizes)];
+                          std::vector<std::uint32_t*> own;
+                          try {
+                            while (own.size() < 40) {
+                              own.push_back(static_cast<std::uint32_t*>(allocate(bytes)));
+                              own.back()[0] = own.back()[bytes / 8] = self();
+                              ++*taken;
+                            }
+                          } catch (const MemoryError&) {
+                          }
+                          for (std::uint32_t* block : own) {
+                            if (block[0] != self() || block[bytes / 8] != self()) ++*torn;
+                            deallocate(block);
+                          }
+                        }});
+
+  EXPECT_EQ(*torn, 0);
+  EXPECT_GT(*taken, 1000);
+  deallocate(torn);
+  deallocate(taken);
+  expect_nothing_left();
+  for (const std::size_t bytes : kSizes) deallocate(allocate(bytes));
   control.limit_chunks = limit;
 }
 

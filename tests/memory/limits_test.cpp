@@ -2,6 +2,7 @@
 // What happens where memory, address space or files are limited.
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -185,6 +186,35 @@ TEST(SegmentLimit, WhatLargeBlocksTookIsThereForSmallOnesLater) {
   EXPECT_EQ(::test::run_fresh("small_after_large"), 0);
 }
 
+std::vector<void*> take_as_many_as_there_are(std::size_t bytes) {
+  std::vector<void*> taken;
+  try {
+    for (;;) taken.push_back(std::memset(allocate(bytes), 1, bytes));
+  } catch (const MemoryError&) {
+  }
+  return taken;
+}
+
+FRESH_SCENARIO(large_after_small) {
+  set_segment_limit(16 * kMiB);
+  std::size_t counts[3] = {};
+  for (int round = 0; round < 3; ++round) {
+    for (const std::size_t bytes : {std::size_t{100'000}, std::size_t{5'000}, 2 * kMiB}) {
+      const std::vector<void*> taken = take_as_many_as_there_are(bytes);
+      std::size_t& before = counts[bytes == 100'000 ? 0 : bytes == 5'000 ? 1 : 2];
+      if (round != 0 && taken.size() + 1 < before) return 1;
+      before = taken.size();
+      for (void* block : taken) deallocate(block);
+    }
+    deallocate(allocate(14 * kMiB));
+  }
+  return counts[0] < 95 || counts[1] < 2300 || counts[2] < 7 ? 2 : 0;
+}
+
+TEST(SegmentLimit, WhatSmallBlocksTookIsThereForLargeOnesLater) {
+  EXPECT_EQ(::test::run_fresh("large_after_small"), 0);
+}
+
 TEST(SegmentLimit, IsKeptAndWhatIsFreedCanBeHadAgain) {
   EXPECT_EQ(::test::run_fresh("limit_by_call"), 0);
 }
@@ -223,6 +253,29 @@ TEST(Arena, GivesTheMemoryOfALargeBlockBack) {
   EXPECT_GE(usage().taken_bytes, 1024 * kMiB);
   deallocate(block);
   EXPECT_LE(usage().taken_bytes, before + 64 * kMiB);
+}
+
+// What the kernel has given, not what is counted.
+std::size_t memory_of_the_arena() {
+  struct stat file {};
+  ::fstat(mapping().descriptor, &file);
+  return static_cast<std::size_t>(file.st_blocks) * 512;
+}
+
+TEST(Arena, GivesTheMemoryOfManySmallBlocksBack) {
+  constexpr std::size_t kBytes = 60'000;
+  const std::size_t before = memory_of_the_arena();
+  std::vector<void*> taken;
+  while (memory_of_the_arena() < before + 600 * kMiB) taken.push_back(allocate(kBytes));
+  for (void* block : taken) deallocate(block);
+  EXPECT_LE(memory_of_the_arena(), before + 260 * kMiB);
+
+  for (void*& block : taken) block = std::memset(allocate(kBytes), 1, kBytes);
+  EXPECT_LE(memory_of_the_arena(), before + 603 * kMiB);
+  for (void* block : taken) deallocate(block);
+
+  blocks().trim();
+  EXPECT_LE(memory_of_the_arena(), before + 8 * kMiB);
 }
 
 }  // namespace
