@@ -131,6 +131,16 @@ bool ConditionState::leave(Waiter& waiter) {
   return notified;
 }
 
+// Another process may have released a Lock since it was looked at.
+std::uint32_t ConditionState::release_lock(Waiter& waiter) {
+  try {
+    return lock().release_all();
+  } catch (...) {
+    leave(waiter);
+    throw;
+  }
+}
+
 bool ConditionState::wait(const os::Deadline& deadline) {
   require_lock("wait()");
   enter();
@@ -140,11 +150,12 @@ bool ConditionState::wait(const os::Deadline& deadline) {
     pass_on();
     waiter = &join();
   }
-  const std::uint32_t levels = lock().release_all();
+  const std::uint32_t deaths = lock().deaths();
+  const std::uint32_t levels = release_lock(*waiter);
   while (waiter->state.load(std::memory_order_acquire) == Waiter::kWaiting && !deadline.passed()) {
     memory::wait_on(waiter->state, Waiter::kWaiting, memory::kNobody, deadline);
     if (waiter->state.load() != Waiter::kWaiting) break;
-    const bool told = lock().broken();
+    const bool told = lock().broken() || lock().deaths() != deaths;
     if (!told && !dead_one_was_notified()) continue;
     enter();
     const RawLockGuard guard(table_);

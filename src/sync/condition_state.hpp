@@ -7,7 +7,7 @@
 //
 // Death: a dead waiter's entry is freed by the next who looks. If it had been notified and not yet
 // returned, its notification goes to the waiter that has waited longest; both stores of that are in
-// `redo_`. All waiters look every poll interval, at the lock too: where its holder died, they wake.
+// `redo_`. All waiters look every poll interval, at the lock too: where a holder died, they wake.
 // A process that dies between a page's pin and its link leaves a page that lives as long as the
 // condition.
 #pragma once
@@ -75,6 +75,7 @@ class ConditionState : public memory::ObjectHeader {
   void apply_redo();
   [[nodiscard]] bool dead_one_was_notified();
   bool leave(Waiter& waiter);
+  std::uint32_t release_lock(Waiter& waiter);
 
   std::atomic<memory::Offset> lock_at_;
   std::atomic<memory::Offset> pages_{0};

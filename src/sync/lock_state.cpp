@@ -52,6 +52,7 @@ void LockState::note_death(Serial dead_owner) {
   std::uint32_t seen = word_.load();
   if (owner_in(seen) != dead_owner) return;
   dead_holder_.note(dead_owner);
+  deaths_.fetch_add(1);
   // Sleepers may set their bit, and anybody may release a Lock, up to the last moment.
   while (owner_in(seen) == dead_owner && !word_.compare_exchange_weak(seen, kSealed)) {
   }
@@ -64,6 +65,7 @@ bool LockState::take_over(Serial me, Serial dead_owner) {
   std::uint32_t seen = word_.load();
   if (owner_in(seen) != dead_owner) return false;
   dead_holder_.note(dead_owner);
+  deaths_.fetch_add(1);
   while (!word_.compare_exchange_weak(seen, me | kWaiters)) {
     if (owner_in(seen) != dead_owner) return false;
   }

@@ -51,6 +51,8 @@ class LockState : public memory::ObjectHeader {
   [[nodiscard]] bool held() const noexcept { return word_.load(std::memory_order_relaxed) != 0; }
   /// Its holder died, and nobody has repaired it or taken it over.
   [[nodiscard]] bool broken() const noexcept;
+  /// Changes with each death of a holder that somebody came to know of.
+  [[nodiscard]] std::uint32_t deaths() const noexcept { return deaths_.load(); }
   [[nodiscard]] bool recursive() const noexcept { return recursive_; }
   [[nodiscard]] const char* kind_name() const noexcept { return recursive_ ? "RLock" : "Lock"; }
 
@@ -104,7 +106,10 @@ class LockState : public memory::ObjectHeader {
   RawLock notice_{};  // guards dead_holder_ and the change of the word from dead to sealed or taken
   RawLock repair_{};  // held by who repairs
   DeadProcess dead_holder_{};
-  [[maybe_unused]] std::uint64_t reserved_[5]{};
+  // Counted before the word changes: who sees the lock free again sees the count.
+  std::atomic<std::uint32_t> deaths_{0};
+  [[maybe_unused]] std::uint32_t reserved32_{};
+  [[maybe_unused]] std::uint64_t reserved_[4]{};
 };
 static_assert(sizeof(LockState) == 192);
 

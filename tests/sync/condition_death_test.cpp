@@ -3,10 +3,15 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <memory>
 #include <mutex>
 #include <optional>
+#include <type_traits>
+#include <vector>
 
 #include "condition_test.hpp"
+#include "shared_word.hpp"
+#include "traced_process.hpp"
 
 namespace {
 
@@ -173,6 +178,108 @@ TEST_F(ConditionDeathTest, TheGuardOfALostLockDoesNotReleaseAnothersHold) {
     ASSERT_TRUE(eventually([&] { return counts_.waiting == 1; }));
   }
   EXPECT_TRUE(lock.locked());
+}
+
+// Whoever is told first repairs at once, and so does one that waits for the lock.
+template <class L> class RepairedAtOnceTest : public ConditionTest {
+ protected:
+  mp::Condition shared_{std::is_same_v<L, mp::Lock> ? mp::AnyLock(mp::Lock(mp::recover))
+                                                    : mp::AnyLock(mp::RLock())};
+  Child start_waiter_here() {
+    const int before = counts_.waiting;
+    Child waiter([this] {
+      try {
+        const std::scoped_lock guard(shared_);
+        ++counts_.waiting;
+        shared_.wait();
+      } catch (const mp::OwnerDiedError&) {
+        shared_.make_consistent();
+      }
+      ++counts_.woken;
+    });
+    EXPECT_TRUE(eventually([&] { return counts_.waiting == before + 1; }));
+    return waiter;
+  }
+};
+using Locks = testing::Types<mp::Lock, mp::RLock>;
+TYPED_TEST_SUITE(RepairedAtOnceTest, Locks);
+
+TYPED_TEST(RepairedAtOnceTest, AllWhoWaitWakeWhenTheHolderIsKilled) {
+  constexpr int kWaiters = 4;
+  for (const bool another_comes : {false, true}) {
+    this->counts_.waiting = this->counts_.woken = this->counts_.value = 0;
+    std::vector<Child> waiters;
+    for (int i = 0; i < kWaiters; ++i) waiters.push_back(this->start_waiter_here());
+    Child holder([&] {
+      this->shared_.acquire();
+      this->counts_.value = 1;
+      ::pause();
+    });
+    ASSERT_TRUE(eventually([&] { return this->counts_.value == 1; }));
+    std::optional<Child> acquirer;
+    if (another_comes) {
+      acquirer.emplace([&] {
+        try {
+          const std::scoped_lock guard(this->shared_);
+        } catch (const mp::OwnerDiedError&) {
+          this->shared_.make_consistent();
+        }
+      });
+    }
+
+    holder.kill();
+
+    EXPECT_TRUE(eventually([&] { return this->counts_.woken == kWaiters; }))
+        << this->counts_.woken << " woke, another comes: " << another_comes;
+  }
+}
+
+// A process whose wait is stopped after `steps` instructions, while another releases its Lock; it
+// lives on.
+std::unique_ptr<TracedProcess> wait_whose_lock_is_released_after(int steps, mp::Lock lock,
+                                                                 mp::Condition condition,
+                                                                 SharedWord& refused) {
+  auto waits = std::make_unique<TracedProcess>([&] { lock.acquire(); },
+                                               [&] {
+                                                 try {
+                                                   condition.wait(0s);
+                                                 } catch (const mp::ValueError&) {
+                                                   ++refused;
+                                                 } catch (const mp::AssertionError&) {
+                                                   // It had not come to the waiters yet.
+                                                 }
+                                                 if (lock.locked()) lock.release();
+                                                 ::pause();
+                                               });
+  for (int step = 0; step < steps; ++step) waits->step();
+  if (lock.locked()) lock.release();
+  while (waits->next_system_call() == TracedProcess::State::kStopped) {
+  }
+  return waits;
+}
+
+TEST_F(ConditionDeathTest, AWaitWhoseLockAnotherReleasedTakesNoNotificationLater) {
+  mp::Lock lock;
+  mp::Condition condition(lock);
+  SharedWord refused;
+  std::vector<std::unique_ptr<TracedProcess>> processes;
+  for (int steps = 0; steps < 2000; steps += 73) {
+    processes.push_back(wait_whose_lock_is_released_after(steps, lock, condition, refused));
+  }
+  EXPECT_GT(refused, 0);
+
+  Child waiter([&] {
+    const std::scoped_lock guard(condition);
+    ++counts_.waiting;
+    return condition.wait();
+  });
+  ASSERT_TRUE(eventually([&] { return counts_.waiting == 1; }));
+  {
+    const std::scoped_lock guard(condition);
+    condition.notify();
+  }
+
+  EXPECT_EQ(waiter.wait(), 0);
 }
 
 }  // namespace
