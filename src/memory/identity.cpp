@@ -25,7 +25,6 @@ std::atomic<std::atomic<std::uint32_t>*> self_word{nullptr};
 
 namespace {
 
-constexpr std::int64_t kPollNs = 50'000'000;      // behind every wait: a lost wake-up costs this
 constexpr std::int64_t kBlindPollNs = 5'000'000;  // where the kernel cannot wait on two words
 constexpr std::uint32_t kTid = FUTEX_TID_MASK;
 
@@ -74,27 +73,43 @@ bool ended_by_pid(Slot& slot) noexcept {
   pollfd entry{fd, POLLIN, 0};
   const bool ended = ::poll(&entry, 1, 0) == 1;
   ::close(fd);
-  return ended || start_time_of(pid) != started;
+  if (ended) return true;
+  // Either may be unknown, where descriptors or /proc are missing; then the number alone counts.
+  const std::uint64_t now = start_time_of(pid);
+  return started != 0 && now != 0 && now != started;
 }
 
 bool let_go_in(std::uint32_t handed_over) noexcept { return handed_over % 2 != 0; }
 
 // The life word is a robust mutex of one thread. When that thread ends before its process, the
 // word is let go under handed_over, and the next thread that asks takes it again.
-struct LifeKeeper {
-  Serial serial = kNobody;
-  ~LifeKeeper();
-};
-thread_local LifeKeeper life_keeper;
-
-LifeKeeper::~LifeKeeper() {
-  if (serial == kNobody || page().held.load(std::memory_order_relaxed) != serial) return;
-  const std::lock_guard guard(identity_mutex);
-  Slot& slot = mapping().slot_of(serial);
+void let_go(Slot& slot) noexcept {
   slot.start_time.store(start_time_of(static_cast<std::int32_t>(::getpid())));
   slot.handed_over.fetch_add(1);
-  page().self.store(kNobody);
   ::pthread_mutex_unlock(&slot.life);
+}
+
+// Gets the serial under which the ending thread holds the word, or of a parent.
+void let_go_with_thread(void* value) noexcept {
+  const auto serial = static_cast<Serial>(reinterpret_cast<std::uintptr_t>(value));
+  const std::lock_guard guard(identity_mutex);
+  if (page().held.load(std::memory_order_relaxed) != serial) return;
+  page().self.store(kNobody);
+  let_go(mapping().slot_of(serial));
+}
+
+// By a key and not by a thread_local's destructor: those of other thread_locals, and of other keys,
+// may use handles and so take the word again; a key that was set again is looked at again. And main
+// that leaves by pthread_exit has no thread_locals destroyed.
+pthread_key_t life_key() {
+  static const pthread_key_t key = [] {
+    pthread_key_t made{};
+    if (::pthread_key_create(&made, let_go_with_thread) != 0) {
+      throw RuntimeError("the shared arena: the program has no thread-specific key left");
+    }
+    return made;
+  }();
+  return key;
 }
 
 bool held(Slot& slot) noexcept {
@@ -176,11 +191,26 @@ namespace {
 [[maybe_unused]] const bool kept_across_forks = (keep_identity_across_forks(), true);
 }  // namespace
 
+namespace {
+
+// For as long as this thread lives. A raw clone cannot: the word has its parent's number, and the
+// kernel knows of no words of its own.
+void keep_life(Serial serial, pthread_key_t key) noexcept {
+  Slot& slot = mapping().slot_of(serial);
+  const bool by_this_thread =
+      (slot.life_word().load() & kTid) == static_cast<std::uint32_t>(::gettid());
+  void* const value = reinterpret_cast<void*>(std::uintptr_t{serial});
+  if (!by_this_thread || ::pthread_setspecific(key, value) != 0) let_go(slot);
+}
+
+}  // namespace
+
 Serial attach() {
   const std::lock_guard guard(identity_mutex);
   Page& own = page();
   identity_state::self_word.store(&own.self, std::memory_order_release);
   if (const Serial serial = own.self.load(); serial != kNobody) return serial;
+  const pthread_key_t key = life_key();
   Serial serial = own.held.load();
   if (serial != kNobody) {
     Slot& slot = mapping().slot_of(serial);
@@ -192,8 +222,8 @@ Serial attach() {
     Serial nobody = kNobody;
     mapping().control().first.compare_exchange_strong(nobody, serial);
   }
-  life_keeper.serial = serial;
   own.self.store(serial);
+  keep_life(serial, key);
   return serial;
 }
 
@@ -216,10 +246,12 @@ bool references_dead(Serial serial) noexcept {
   return slot.unadopted.load() == 0 || os::now_ns() > slot.nursery_until.load();
 }
 
-ProcessInfo who(Serial serial) {
+ProcessInfo who(Serial serial) noexcept {
   if (serial < kSlots) return {};
   Slot& slot = mapping().slot_of(serial);
-  ProcessInfo info{slot.pid.load(), std::string(slot.name, ::strnlen(slot.name, sizeof slot.name))};
+  ProcessInfo info{slot.pid.load()};
+  static_assert(sizeof info.name == sizeof slot.name);
+  std::memcpy(info.name, slot.name, sizeof info.name - 1);
   std::atomic_thread_fence(std::memory_order_acquire);
   if (slot.serial.load(std::memory_order_acquire) != serial) return {};
   return info;
@@ -249,11 +281,11 @@ bool mark_watched(os::FutexWord& life, std::uint32_t& word) noexcept {
 }  // namespace
 
 void wait_on(os::FutexWord& word, std::uint32_t expected, Serial watched,
-             const os::Deadline& deadline) noexcept {
+             const os::Deadline& deadline, std::int64_t poll_ns) noexcept {
   const std::int64_t now = os::now_ns();
   if (deadline.at_ns() <= now) return;
   if (watched < kSlots) {
-    os::futex_wait(word, expected, std::min(deadline.at_ns(), now + kPollNs));
+    os::futex_wait(word, expected, std::min(deadline.at_ns(), now + poll_ns));
     return;
   }
   os::FutexWord& life = mapping().slot_of(watched).life_word();
@@ -261,13 +293,15 @@ void wait_on(os::FutexWord& word, std::uint32_t expected, Serial watched,
   if (!mark_watched(life, life_value)) {
     // Nobody holds it: dead, or between two threads of a living process.
     if (!dead(watched)) {
-      os::futex_wait(word, expected, std::min(deadline.at_ns(), now + kBlindPollNs));
+      os::futex_wait(word, expected,
+                     std::min(deadline.at_ns(), now + std::min(poll_ns, kBlindPollNs)));
     }
     return;
   }
   if (!os::futex_wait_either(word, expected, life, life_value,
-                             std::min(deadline.at_ns(), now + kPollNs))) {
-    os::futex_wait(word, expected, std::min(deadline.at_ns(), now + kBlindPollNs));
+                             std::min(deadline.at_ns(), now + poll_ns))) {
+    os::futex_wait(word, expected,
+                   std::min(deadline.at_ns(), now + std::min(poll_ns, kBlindPollNs)));
   }
   // The kernel wakes one watcher of a death; the woken one tells the others.
   if (dead(watched)) os::futex_wake(life);

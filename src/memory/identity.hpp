@@ -51,18 +51,21 @@ inline Serial self() {
 /// What is known of a process, alive or dead; a slot taken again meanwhile leaves pid 0.
 struct ProcessInfo {
   pid_t pid = 0;
-  std::string name;
+  char name[52] = {};  ///< ends with a zero
 };
-[[nodiscard]] ProcessInfo who(Serial serial);
+[[nodiscard]] ProcessInfo who(Serial serial) noexcept;
 
 /// The name that who() gives to the others; cut to 51 bytes. Takes no slot: a process without one
 /// keeps the name for when it has one, and so do the children that it forks.
 void set_own_name(std::string_view name);
 
+/// What a lost wake-up costs.
+inline constexpr std::int64_t kPollNs = 50'000'000;
+
 /// Sleeps while `word` holds `expected`, until `deadline`, the death of `watched` (kNobody: of
 /// no one in particular) or the poll interval, whichever is first. May return early: look again.
 void wait_on(os::FutexWord& word, std::uint32_t expected, Serial watched,
-             const os::Deadline& deadline) noexcept;
+             const os::Deadline& deadline, std::int64_t poll_ns = kPollNs) noexcept;
 
 /// Sleeps until the process has ended or the deadline passed; says whether it has ended.
 bool wait_for_death(Serial serial, const os::Deadline& deadline) noexcept;

@@ -111,9 +111,8 @@ void Ledger::write_off(std::size_t slot, std::uint32_t put) noexcept {
   const memory::ProcessInfo who = memory::who(serial_in(seen));
   if (count != 0) {
     lost_pid = who.pid;
-    const std::size_t length = std::min(who.name.size(), sizeof lost_name - 1);
-    std::memcpy(lost_name, who.name.data(), length);
-    lost_name[length] = '\0';
+    static_assert(sizeof lost_name == sizeof who.name);
+    std::memcpy(lost_name, who.name, sizeof lost_name);
   }
   note(slot, 0, done.load(std::memory_order_relaxed) + count,
        lost.load(std::memory_order_relaxed) + count);

@@ -8,12 +8,11 @@
 
 namespace multiprocessing::sync {
 
-void DeadProcess::note(memory::Serial serial) {
+void DeadProcess::note(memory::Serial serial) noexcept {
   const memory::ProcessInfo info = memory::who(serial);
   pid = info.pid;
-  const std::size_t length = std::min(info.name.size(), sizeof name - 1);
-  std::memcpy(name, info.name.data(), length);
-  name[length] = '\0';
+  static_assert(sizeof name == sizeof info.name);
+  std::memcpy(name, info.name, sizeof name);
 }
 
 std::string DeadProcess::text() const {

@@ -13,7 +13,7 @@ struct DeadProcess {
   std::int32_t pid;
   char name[52];  ///< ends with a zero
 
-  void note(memory::Serial serial);
+  void note(memory::Serial serial) noexcept;
   [[nodiscard]] std::string text() const;  ///< "process Process-3 (pid 41)"
 };
 static_assert(sizeof(DeadProcess) == 56);

@@ -9,6 +9,10 @@ namespace {
 // A critical section of the library is shorter than falling asleep and being woken.
 constexpr std::int64_t kSpinNs = 2'000;
 
+// Who sleeps is told of the death of the holder that it knows; if another took the lock meanwhile
+// and died, it finds out by looking.
+constexpr std::int64_t kLookNs = 8'000'000;
+
 bool spin_for(os::FutexWord& word, Serial me) noexcept {
   os::Spin spin(kSpinNs);
   do {
@@ -44,7 +48,7 @@ LockAttempt take_or_wait(os::FutexWord& word, Serial me, const os::Deadline& dea
       continue;
     }
     if (deadline.passed()) return {LockAttempt::kTimedOut};
-    memory::wait_on(word, owner | kWaiters, owner, deadline);
+    memory::wait_on(word, owner | kWaiters, owner, deadline, kLookNs);
     as_taken = me | kWaiters;
   }
 }

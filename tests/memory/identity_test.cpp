@@ -3,14 +3,20 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
 #include <atomic>
+#include <csignal>
 #include <random>
+#include <string>
 #include <thread>
 
 #include "child.hpp"
+#include "fresh_program.hpp"
 #include "long_form.hpp"
 #include "memory/identity.hpp"
 #include "memory/layout.hpp"
@@ -39,6 +45,7 @@ class IdentityTest : public testing::Test {
   struct Board {
     std::atomic<Serial> serial;
     std::atomic<bool> looked_dead;
+    std::atomic<bool> ready;
   };
   Board& board_ = *static_cast<Board*>(
       ::mmap(nullptr, sizeof(Board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
@@ -59,8 +66,8 @@ TEST_F(IdentityTest, WhoTakesASlotIsNeverTakenForItsFormerHolder) {
                                 [&] {
                                   const ProcessInfo info = who(former);
                                   EXPECT_TRUE(info.pid == 0 || info.pid == pid) << info.pid;
-                                  EXPECT_TRUE(info.name.empty() || info.name == "Former")
-                                      << info.name;
+                                  const std::string name = info.name;
+                                  EXPECT_TRUE(name.empty() || name == "Former") << name;
                                 }});
 }
 
@@ -120,6 +127,80 @@ TEST_F(IdentityTest, AProcessLivesWhileItsLifeWordGoesFromThreadToThread) {
     }
     ASSERT_FALSE(board_.looked_dead) << "at the look " << i;
   }
+}
+
+// Processes that tell their serial and live until they are killed.
+class IdentityOf : public IdentityTest {
+ protected:
+  void expect_alive_until_killed(Child living) {
+    ASSERT_TRUE(test::eventually([&] { return board_.ready.load(); }));
+    EXPECT_FALSE(dead(board_.serial));
+    living.kill();
+    EXPECT_TRUE(dead(board_.serial));
+  }
+  void tell() { board_.serial = self(); }
+};
+
+struct UsesTheLibraryAtItsEnd {
+  bool* used = nullptr;
+  ~UsesTheLibraryAtItsEnd() {
+    self();
+    *used = true;
+  }
+};
+
+TEST_F(IdentityOf, AProcessLivesWhenAThreadUsesTheLibraryInItsLastDestructors) {
+  expect_alive_until_killed(Child([&] {
+    bool used = false;
+    std::thread([&] {
+      // Made before the thread's first use of the library, and so destroyed after all that this
+      // makes.
+      thread_local UsesTheLibraryAtItsEnd late;
+      late.used = &used;
+      tell();
+    }).join();
+    board_.ready = used;
+    ::pause();
+  }));
+}
+
+// In a program of its own, for this unwinds main.
+FRESH_SCENARIO(main_leaves) {
+  std::thread([parent = self(), main = ::pthread_self()] {
+    ::pthread_join(main, nullptr);
+    ::_exit(test::in_child([parent] { return dead(parent) ? 1 : 0; }));
+  }).detach();
+  ::pthread_exit(nullptr);
+}
+
+TEST(Identity, OfAProcessWhoseMainThreadHasLeftIsThatOfALivingOne) {
+  EXPECT_EQ(::test::run_fresh("main_leaves"), 0);
+}
+
+TEST_F(IdentityOf, AChildOfARawCloneIsKnownToLiveAndToBeDead) {
+  const auto child = static_cast<pid_t>(::syscall(SYS_clone, SIGCHLD, nullptr));
+  if (child == 0) {
+    tell();
+    board_.ready = true;
+    for (;;) ::pause();
+  }
+  ASSERT_TRUE(test::eventually([&] { return board_.ready.load(); }));
+  EXPECT_FALSE(dead(board_.serial));
+
+  ::kill(child, SIGKILL);
+  ASSERT_EQ(::waitpid(child, nullptr, 0), child);
+
+  EXPECT_TRUE(dead(board_.serial));
+}
+
+TEST_F(IdentityOf, AProcessLivesWhoseThreadEndedWhileThereWereNoDescriptorsLeft) {
+  expect_alive_until_killed(Child([&] {
+    const rlimit none{0, 0};
+    ::setrlimit(RLIMIT_NOFILE, &none);
+    std::thread([&] { tell(); }).join();
+    board_.ready = true;
+    ::pause();
+  }));
 }
 
 }  // namespace

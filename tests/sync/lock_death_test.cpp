@@ -475,4 +475,41 @@ TEST_F(DeadPlainLockHolderTest, AChildForkedByTheHolderDoesNotHoldOn) {
   EXPECT_THROW(lock.acquire(), mp::OwnerDiedError);
 }
 
+// Who sleeps watches the holder that it found, and another may get the lock before it.
+TEST_F(DeadPlainLockHolderTest, AWaiterIsToldInTimeOfTheDeathOfALaterHolder) {
+  auto fastest = std::chrono::nanoseconds::max();
+  for (int round = 0; round < 5; ++round) {
+    mp::Lock lock;
+    SharedWord waiting;
+    SharedWord held;
+    lock.acquire();
+    Child next([&] {
+      ++waiting;
+      lock.acquire();
+      held = 1;
+      ::pause();
+    });
+    waiting.await(1);
+    // The one that sleeps first is woken first.
+    std::this_thread::sleep_for(5ms);
+    Child waiter([&] {
+      ++waiting;
+      try {
+        lock.acquire();
+      } catch (const mp::OwnerDiedError&) {
+      }
+    });
+    waiting.await(2);
+    std::this_thread::sleep_for(2ms);
+    lock.release();
+    if (!eventually([&] { return held == 1; }, 1s)) continue;
+
+    const auto start = Clock::now();
+    next.kill();
+    waiter.wait();
+    fastest = std::min<std::chrono::nanoseconds>(fastest, since(start));
+  }
+  EXPECT_LT(fastest, 20ms);
+}
+
 }  // namespace
