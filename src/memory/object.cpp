@@ -26,9 +26,9 @@ namespace {
 constexpr std::int64_t kNurseryNs = 10'000'000'000;
 
 struct LocalReference {
-  LocalReference(ObjectHeader* of, ReferenceWord* in) noexcept : object(of), word(in) {}
-  ObjectHeader* object;
-  ReferenceWord* word;  // guarded by the registry's mutex
+  explicit LocalReference(ObjectHeader* of) noexcept : object(of) {}
+  ObjectHeader* object;           // null: it came to nothing
+  ReferenceWord* word = nullptr;  // guarded by the registry's mutex
   ~LocalReference();
 };
 
@@ -102,6 +102,7 @@ bool child_unadopted(Registry& all) noexcept {
 void drop_now(const Drop& drop) noexcept { drop_reference(*drop.object, drop.word, 0); }
 
 LocalReference::~LocalReference() {
+  if (object == nullptr) return;
   Registry& all = registry();
   Drop drop{object, word, 0};
   {
@@ -120,11 +121,28 @@ LocalReference::~LocalReference() {
   if (mapping().control().sweep_requested.load(std::memory_order_relaxed) != 0) sweep();
 }
 
-Handle remember(Registry& all, ObjectHeader& object, ReferenceWord* word) {
-  auto reference = std::make_shared<LocalReference>(&object, word);
-  std::shared_ptr<void> handle(reference, &object);
-  all.known[&object] = {reference.get(), handle};
-  return Handle(std::move(handle));
+// Takes a word in the object by `attach`, which may give none: then there is no handle.
+// REQUIRES: the registry's mutex is held.
+template <class Attach> Handle remember(Registry& all, ObjectHeader& object, const Attach& attach) {
+  const auto place = all.known.try_emplace(&object).first;
+  std::shared_ptr<LocalReference> reference;
+  try {
+    reference = std::make_shared<LocalReference>(&object);
+    std::shared_ptr<void> handle(reference, &object);
+    reference->word = attach();
+    if (reference->word != nullptr) {
+      place->second = {reference.get(), handle};
+      return Handle(std::move(handle));
+    }
+  } catch (...) {
+    // Else its end would take the mutex.
+    if (reference != nullptr) reference->object = nullptr;
+    all.known.erase(place);
+    throw;
+  }
+  reference->object = nullptr;
+  all.known.erase(place);
+  return {};
 }
 
 // REQUIRES: the registry's mutex is held.
@@ -170,6 +188,8 @@ bool settle(AdoptionWord& word) noexcept {
 
 void adopt_all(Registry& all, Serial parent) {
   const Serial own = self();
+  // One whose last handle was being let go by a thread that this process does not have.
+  std::erase_if(all.known, [](const auto& entry) { return entry.second.handle.expired(); });
   for (auto& [object, known] : all.known) known.reference->word = add_reference(*object, own);
   if (adoption_word == nullptr) {
     count_off(parent, kWithoutWord);
@@ -270,7 +290,7 @@ Handle create_object(ObjectKind kind, std::size_t bytes, std::size_t zeroed,
   object.kind = kind;
   Registry& all = registry();
   const std::lock_guard guard(all.mutex);
-  Handle handle = remember(all, object, attach_reference(object, self()));
+  Handle handle = remember(all, object, [&] { return attach_reference(object, self()); });
   publish(block);
   return handle;
 }
@@ -281,7 +301,7 @@ Handle adopt(Offset offset) {
   Registry& all = registry();
   const std::lock_guard guard(all.mutex);
   if (auto handle = known_handle(all, object)) return Handle(std::move(handle));
-  return remember(all, object, add_reference(object, self()));
+  return remember(all, object, [&] { return add_reference(object, self()); });
 }
 
 ObjectName name_of(const Handle& handle) noexcept { return name_of(handle.get()); }
@@ -294,8 +314,7 @@ Handle adopt_if_alive(ObjectName name) {
   const std::lock_guard guard(all.mutex);
   handle = known_handle(all, object);
   if (handle != nullptr) return names_live_block(name) ? Handle(std::move(handle)) : Handle();
-  ReferenceWord* const word = add_reference_if_alive(name, self());
-  return word == nullptr ? Handle() : remember(all, object, word);
+  return remember(all, object, [&] { return add_reference_if_alive(name, self()); });
 }
 
 void pin(ObjectHeader& object, const void* holder) { add_reference(object, name_of(holder)); }

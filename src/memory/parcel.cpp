@@ -18,7 +18,12 @@ Parcel* make_parcel(std::size_t payload_bytes, std::uint32_t type,
     offsets[i] = offset_of(handles[i].get());
     // Counted before it is pinned: a sweep lets go of what is counted, pinned or not.
     parcel->handle_count = static_cast<std::uint32_t>(i + 1);
-    pin(handles[i].as<ObjectHeader>(), parcel);
+    try {
+      pin(handles[i].as<ObjectHeader>(), parcel);
+    } catch (...) {
+      free_parcel(parcel);
+      throw;
+    }
   }
   return parcel;
 }

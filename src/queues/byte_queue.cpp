@@ -143,9 +143,7 @@ void ByteQueue::get_decoded(Fingerprint wanted, Decode decode, void* to, Timeout
       if (taken.fills(itself)) return;
       break;
   }
-  std::vector<Handle> handles;
-  if (taken.parcel != nullptr) handles = queues::handles_of(*taken.parcel);
-  Decoder decoder(taken.bytes(), handles);
+  Decoder decoder(taken.bytes(), taken.handles);
   decode(to, wanted, decoder);
 }
 

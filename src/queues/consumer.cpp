@@ -95,13 +95,18 @@ bool carries_descriptors(const First& first) noexcept {
 Got take_as(QueueObject& queue, std::uint32_t wanted, Inspector& inspector, Taken& taken) {
   First first;
   if (!find_first(queue, first)) return Got::kNothing;
-  const bool copied = first.frame.type == wanted &&
-                      (first.frame.is_parcel() ? !carries_descriptors(first)
-                                               : taken.copy(first.payload, first.frame.length));
-  if (!copied) {
+  const bool parcel = first.frame.is_parcel();
+  const bool as_it_is =
+      first.frame.type == wanted &&
+      (parcel ? !carries_descriptors(first) : taken.copy(first.payload, first.frame.length));
+  if (!as_it_is) {
     inspect(first, inspector);
     taken.parcel = take(queue, first);
     return Got::kInspected;
+  }
+  // Where there is no room for a reference the message stays.
+  if (parcel) {
+    taken.handles = handles_of(*memory::block_of<memory::Parcel>(first.parcel_name()));
   }
   taken.parcel = take(queue, first);
   return Got::kMessage;

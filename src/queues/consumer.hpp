@@ -44,6 +44,7 @@ class Taken {
   }
 
   memory::Parcel* parcel = nullptr;
+  std::vector<detail::Handle> handles;  ///< the parcel's
 
  private:
   std::span<std::byte> room_;

@@ -121,13 +121,15 @@ BarrierState::Party& BarrierState::arrive(const os::Deadline& deadline) {
       entry->process.store(memory::self());
       return *entry;
     }
-    if (deadline.passed()) {
+    // While the action of the round before runs the time does not count, as in Python.
+    const bool acting = phase_ == kActing;
+    if (!acting && deadline.passed()) {
       break_for(kTimedOut);
       throw_broken();
     }
     crowded_.store(1);
     const std::uint32_t turn = turn_.load();
-    wait_for_turn(turn, deadline);
+    wait_for_turn(turn, acting ? os::Deadline::never() : deadline);
   }
 }
 
@@ -158,7 +160,7 @@ std::uint32_t BarrierState::wait(Timeout timeout, const BarrierAction& action) {
   if (last && has_action_) {
     run(*self, action);
   } else if (!last) {
-    sleep(*self, deadline);
+    sleep(*self, os::Deadline::after(timeout));
   }
   const bool passed = self->state.load() == kPassed;
   leave(*self);

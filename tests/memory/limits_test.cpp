@@ -112,6 +112,25 @@ FRESH_SCENARIO(handle_without_room) {
   return child.wait();
 }
 
+FRESH_SCENARIO(parcel_without_room) {
+  set_segment_limit(8 * kMiB);
+  const Handle cell = make_object<Cell>();
+  for (std::size_t i = 1; i < ObjectHeader::kInline; ++i) {
+    static_cast<void>(make_parcel(1, 1, std::span(&cell, 1)));
+  }
+  // Room for the parcel, and for no more references to what is in it.
+  void* const room = allocate(128);
+  take_all_room();
+  deallocate(room);
+  const std::size_t before = usage().blocks;
+  try {
+    static_cast<void>(make_parcel(1, 1, std::span(&cell, 1)));
+  } catch (const MemoryError&) {
+    return usage().blocks == before ? 0 : 2;
+  }
+  return 1;
+}
+
 FRESH_SCENARIO(little_address_space) {
   const rlimit limit{4096 * kMiB, 4096 * kMiB};
   ::setrlimit(RLIMIT_AS, &limit);
@@ -234,6 +253,10 @@ TEST(SegmentLimit, CannotBeSetOnceObjectsExist) {
 
 TEST(SegmentLimit, WithoutRoomForAReferenceIsAMemoryError) {
   EXPECT_EQ(::test::run_fresh("handle_without_room"), 0);
+}
+
+TEST(SegmentLimit, LeavesNothingOfAParcelForWhoseHandlesThereIsNoRoom) {
+  EXPECT_EQ(::test::run_fresh("parcel_without_room"), 0);
 }
 
 TEST(SegmentLimit, OfZeroIsRefused) { EXPECT_THROW(set_segment_limit(0), ValueError); }

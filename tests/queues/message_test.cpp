@@ -7,6 +7,7 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <multiprocessing/memory.hpp>
 #include <multiprocessing/synchronize.hpp>
 #include <numeric>
 #include <optional>
@@ -17,7 +18,9 @@
 
 #include "fresh_program.hpp"
 #include "long_form.hpp"
+#include "memory/arena.hpp"
 #include "queue_test.hpp"
+#include "shared_word.hpp"
 
 namespace {
 
@@ -36,6 +39,32 @@ FRESH_SCENARIO(full_segment) {
   }
   for (int i = 0; i < put / 2; ++i) q.put(text(i));
   return q.qsize() == static_cast<std::size_t>(put / 2) ? 0 : 4;
+}
+
+// A consumer that has no handle of the event that it gets, and no room for a reference.
+FRESH_SCENARIO(no_room_for_a_handle) {
+  mp::set_segment_limit(16 << 20);
+  const mp::Queue<mp::Event> q;
+  multiprocessing::test::SharedWord full;
+  multiprocessing::test::Child consumer([&] {
+    full.await(1);
+    try {
+      static_cast<void>(q.get());
+    } catch (const mp::MemoryError&) {
+      return q.qsize() == 4 ? 0 : 1;
+    }
+    return 2;
+  });
+  const mp::Event event;
+  for (int i = 0; i < 4; ++i) q.put(event);
+  for (std::size_t bytes = 1 << 20; bytes >= 64; bytes /= 2) {
+    try {
+      for (;;) static_cast<void>(multiprocessing::memory::allocate(bytes));
+    } catch (const mp::MemoryError&) {
+    }
+  }
+  full = 1;
+  return consumer.wait();
 }
 
 }  // namespace
@@ -245,6 +274,10 @@ TEST_F(QueueTest, AnUnboundedQueueGrowsAndGivesMemoryBack) {
 TEST(QueueLimit, AFullSegmentIsAMemoryErrorAndNothingIsLost) {
   const Watchdog watchdog(60s);
   EXPECT_EQ(::test::run_fresh("full_segment", {"MULTIPROCESSING_SEGMENT_LIMIT=16777216"}), 0);
+}
+
+TEST(QueueMessages, AMessageForWhoseHandlesThereIsNoRoomStaysInTheQueue) {
+  EXPECT_EQ(::test::run_fresh("no_room_for_a_handle"), 0);
 }
 
 // In the long form longer than 32 bits can say.

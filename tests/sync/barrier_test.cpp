@@ -343,4 +343,17 @@ TEST_F(BarrierTest, TheDeathOfAPartyThatHasPassedBreaksNothing) {
   EXPECT_FALSE(barrier.broken());
 }
 
+TEST_F(BarrierTest, TheTimeOfWhoComesDuringAnActionBeginsWithItsRound) {
+  mp::Barrier barrier(1, [this] {
+    if (++counts_.actions == 1) std::this_thread::sleep_for(100ms);
+  });
+  Child first = party(barrier);
+  ASSERT_TRUE(eventually([&] { return counts_.actions == 1; }));
+
+  EXPECT_EQ(barrier.wait(10ms), 0);
+
+  EXPECT_EQ(first.wait(), 0);
+  EXPECT_EQ(counts_.actions, 2);
+}
+
 }  // namespace
