@@ -14,6 +14,7 @@
 #include <mutex>
 #include <string>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include "os/fd.hpp"
@@ -52,7 +53,8 @@ template <class Number> bool read_number(std::string_view text, Number& into) {
   return error == std::errc{} && end == text.data() + text.size();
 }
 
-std::array<int, 4> descriptors_of(const Birth& birth) noexcept {
+using BirthDescriptors = std::array<int, 4>;
+BirthDescriptors descriptors_of(const Birth& birth) noexcept {
   return {birth.shared.arena, birth.shared.parking_in, birth.shared.parking_out, birth.channel};
 }
 
@@ -90,9 +92,11 @@ Executable& executable() {
 }
 
 constexpr int kFirst = 3;  // the child's descriptors follow its standard streams
+constexpr int kBehind = kFirst + static_cast<int>(std::tuple_size_v<BirthDescriptors>);
 
-Fd copy_above(int fd, int least) {
-  Fd copy(::fcntl(fd, F_DUPFD_CLOEXEC, least));
+// Out of the way of the numbers that the child's get.
+Fd copy_behind(int fd) {
+  Fd copy(::fcntl(fd, F_DUPFD_CLOEXEC, kBehind));
   if (!copy) {
     throw std::system_error(errno, std::generic_category(), "cannot hand down a descriptor");
   }
@@ -110,9 +114,8 @@ class SpawnSettings {
       for (int* fd : {&birth_.shared.arena, &birth_.shared.parking_in, &birth_.shared.parking_out,
                       &birth_.channel}) {
         if (*fd < 0) continue;
-        // Out of the way of the numbers that the others get.
-        copies_.push_back(copy_above(*fd, kFirst + static_cast<int>(descriptors_of(birth).size())));
-        check(::posix_spawn_file_actions_adddup2(&actions_, copies_.back().get(), next));
+        if (*fd < kBehind) *fd = copies_.emplace_back(copy_behind(*fd)).get();
+        check(::posix_spawn_file_actions_adddup2(&actions_, *fd, next));
         *fd = next++;
       }
       check(::posix_spawn_file_actions_addclosefrom_np(&actions_, next));
@@ -158,6 +161,8 @@ bool is_program_header(const void* elf_header) noexcept {
   const auto* header = static_cast<const ElfW(Ehdr)*>(elf_header);
   return reinterpret_cast<unsigned long>(header) + header->e_phoff == ::getauxval(AT_PHDR);
 }
+
+Fd ready_to_hand_down(Fd fd) { return fd.get() < kBehind ? copy_behind(fd.get()) : std::move(fd); }
 
 int exec_fresh_image(const Birth& birth, std::string_view name) {
   static const std::string program = first_argument();

@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include "os/fd.hpp"
+
 namespace multiprocessing::os {
 
 enum class ImageRole {
@@ -35,6 +37,10 @@ struct Birth {
 
 /// Whether an ELF header is the one of the program, and not of a shared library that it loaded.
 [[nodiscard]] bool is_program_header(const void* elf_header) noexcept;
+
+/// That descriptor under a number, close-on-exec, of which exec_fresh_image makes no copy for the
+/// while: another thread may fork a child that keeps it. THROWS: std::system_error.
+[[nodiscard]] Fd ready_to_hand_down(Fd fd);
 
 /// A new process of this very program image (also if its file was replaced or unlinked), the
 /// process's name among its arguments and nothing inherited but the standard streams and the

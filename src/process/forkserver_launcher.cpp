@@ -23,6 +23,7 @@
 #include "process/fork_server.hpp"
 #include "process/handover.hpp"
 #include "process/launcher.hpp"
+#include "process/start_channel.hpp"
 #include "process/surroundings.hpp"
 #include "process/tree.hpp"
 
@@ -40,10 +41,10 @@ class ServerLink {
  public:
   // Starts one and waits until it serves. THROWS: std::system_error, RuntimeError.
   explicit ServerLink(void (*preload)()) : owner_(generation()) {
-    auto [ours, theirs] = os::packet_pair();
+    auto [ours, theirs] = open_start_channel();
     channel_ = std::move(ours);
     start(theirs.get());
-    theirs.reset();
+    theirs.close();
     greet(preload);
   }
 
@@ -115,7 +116,7 @@ class ServerLink {
   }
 
   unsigned owner_;
-  os::Fd channel_;
+  ChannelEnd channel_;
   memory::Serial serial_ = memory::kNobody;
   std::optional<Surroundings> surroundings_;  // the server's; null: not known
 };

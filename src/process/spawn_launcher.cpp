@@ -13,11 +13,11 @@
 
 #include "memory/arena.hpp"
 #include "os/fresh_image.hpp"
-#include "os/socket.hpp"
 #include "process/bootstrap.hpp"
 #include "process/description.hpp"
 #include "process/handover.hpp"
 #include "process/launcher.hpp"
+#include "process/start_channel.hpp"
 #include "process/tree.hpp"
 
 namespace multiprocessing::process {
@@ -34,12 +34,12 @@ class SpawnLauncher final : public Launcher {
     message.put(record.page_name());
     message.put(record.offset());
     encode_description(message, process, *core);
-    auto [ours, theirs] = os::packet_pair();
+    auto [ours, theirs] = open_start_channel();
     const pid_t pid = os::exec_fresh_image(
         {os::ImageRole::kChild, memory::shared_descriptors(), theirs.get(), memory::self()},
         name_of(*core));
     os::Fd pidfd = pidfd_or_end(pid);
-    theirs.reset();
+    theirs.close();
     memory::expect_adoption_by_message(record->adoption);
     // If it has ended already, its exit code will tell.
     hand_over(ours.get(), message);

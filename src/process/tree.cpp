@@ -15,6 +15,7 @@
 
 #include "memory/arena.hpp"
 #include "os/log.hpp"
+#include "process/start_channel.hpp"
 
 namespace multiprocessing::process {
 namespace {
@@ -43,6 +44,7 @@ Tree& tree() {
     ::pthread_atfork([] { tree().mutex.lock(); }, [] { tree().mutex.unlock(); },
                      [] {
                        ++tree().generation;
+                       close_ends_of_the_parent();
                        tree().mutex.unlock();
                      });
     return made;
