@@ -39,9 +39,9 @@ class Server {
   }
 
   // The function of set_forkserver_preload, then: ready.
-  void greet() {
+  void greet(memory::Serial owner) {
     {
-      HandedOver hello(channel_.get());
+      HandedOver hello(channel_.get(), {.serial = owner});
       detail::Decoder decoder = hello.decoder();
       owner_ = os::Fd(decoder.read_descriptor());
       const os::Fd records(decoder.read_descriptor());
@@ -107,14 +107,14 @@ class Server {
 
   template <class Answer> void answer(Answer answer, std::span<const int> descriptors) {
     iovec part{&answer, sizeof answer};
-    os::send_packet(channel_.get(), std::span(&part, 1), descriptors);
+    send_to({.pidfd = owner_.get()}, channel_.get(), std::span(&part, 1), descriptors);
   }
 
   // Null in the server.
   std::unique_ptr<ServedRequest> take_request() {
     Refused step = Refused::kDescriptors;
     try {
-      auto request = std::make_unique<ServedRequest>(channel_.get());
+      auto request = std::make_unique<ServedRequest>(channel_.get(), Peer{.pidfd = owner_.get()});
       step = Refused::kDirectory;
       if (request->front.take<bool>()) assume(assume_surroundings(request->front));
       request->record = records_ + request->front.take<std::uint32_t>();
@@ -182,21 +182,32 @@ class Server {
   os::Inherited childrens_;  // mask and ignored signals
 };
 
-// The owner waits for the process that it started; from here on this is another one.
-void leave_owner() {
-  const pid_t pid = ::fork();
-  if (pid < 0) throw std::system_error(errno, std::generic_category(), "cannot fork");
-  if (pid > 0) ::_exit(0);
+// So that the owner knows of the server's death before the server can say anything.
+void introduce(pid_t server, int channel, const Peer& owner) {
+  const os::Fd pidfd = os::open_pidfd(server);
+  const int riding = pidfd.get();
+  std::byte filler{1};
+  iovec part{&filler, 1};
+  send_to(owner, channel, std::span(&part, 1), std::span(&riding, 1));
 }
 
-std::unique_ptr<ServedRequest> serve(int channel) {
-  leave_owner();
+// The owner waits for the process that it started; from here on this is another one.
+void leave_owner(int channel, const Peer& owner) {
+  const pid_t pid = ::fork();
+  if (pid < 0) throw std::system_error(errno, std::generic_category(), "cannot fork");
+  if (pid == 0) return;
+  introduce(pid, channel, owner);
+  ::_exit(0);
+}
+
+std::unique_ptr<ServedRequest> serve(int channel, memory::Serial owner) {
+  leave_owner(channel, {.serial = owner});
   os::fill_standard_streams();
   os::set_title("mp forkserver");
   memory::set_own_name("fork server");
   // Kept by every child until its end: destructors are for the server alone.
   auto* const server = new Server(channel);
-  server->greet();
+  server->greet(owner);
   return server->serve();
 }
 
@@ -210,13 +221,13 @@ std::size_t position_of_front(const HandedOver& message) {
 
 }  // namespace
 
-ServedRequest::ServedRequest(int channel)
-    : message(channel), front(message.decoder(position_of_front(message))) {}
+ServedRequest::ServedRequest(int channel, const Peer& sender)
+    : message(channel, sender), front(message.decoder(position_of_front(message))) {}
 
 void run_fork_server(int channel, memory::Serial owner) noexcept {
   std::unique_ptr<ServedRequest> request;
   try {
-    request = serve(channel);
+    request = serve(channel, owner);
   } catch (const EOFError&) {
     ::_exit(0);  // the owner ended before it said what it wants
   } catch (...) {

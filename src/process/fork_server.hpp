@@ -5,9 +5,10 @@
 // process that started it, but is no child of it: a program that waits for all of its children does
 // not wait for this one.
 //
-// Death: of its owner: it ends at once, by the owner's pidfd. Of itself: the owner starts another
-// one when it needs one; the children live on, and their ends are known by their pidfds. A child
-// whose owner has not heard of it runs nothing: it waits for the "go" in its record.
+// Death: of its owner: it ends at once, by the owner's pidfd, also in the middle of a request and
+// whoever else holds the owner's end of the channel. Of itself: the owner starts another one when
+// it needs one; the children live on, and their ends are known by their pidfds. A child whose owner
+// has not heard of it runs nothing: it waits for the "go" in its record.
 #pragma once
 #include <cstdint>
 #include <multiprocessing/detail/encoder.hpp>
@@ -28,7 +29,7 @@ namespace multiprocessing::process {
 
 /// What a request became in the child that was forked for it.
 struct ServedRequest {
-  explicit ServedRequest(int channel);
+  ServedRequest(int channel, const Peer& sender);
 
   HandedOver message;
   detail::Decoder front;         ///< what is left of it: the streams
@@ -45,8 +46,8 @@ struct ForkReply {
   std::int32_t error = 0;  ///< errno
 };
 
-/// Serves the owner at the other end of `channel` until that one ends. The first that comes is the
-/// greeting; the server answers with its serial.
+/// Serves the owner at the other end of `channel` until that one ends. The first that goes is the
+/// server's pidfd, the first that comes the greeting; the server answers with its serial.
 [[noreturn]] void run_fork_server(int channel, memory::Serial owner) noexcept;
 
 }  // namespace multiprocessing::process

@@ -23,6 +23,7 @@
 #include "process/fork_server.hpp"
 #include "process/handover.hpp"
 #include "process/launcher.hpp"
+#include "process/peer.hpp"
 #include "process/start_channel.hpp"
 #include "process/surroundings.hpp"
 #include "process/tree.hpp"
@@ -45,6 +46,7 @@ class ServerLink {
     channel_ = std::move(ours);
     start(theirs.get());
     theirs.close();
+    meet();
     greet(preload);
   }
 
@@ -70,7 +72,7 @@ class ServerLink {
 
   // Null: the server is dead.
   std::optional<Answer> ask(const detail::Encoder& request) {
-    if (!hand_over(channel_.get(), request)) return std::nullopt;
+    if (!hand_over(channel_.get(), peer(), request)) return std::nullopt;
     Answer answer;
     const std::optional<os::Packet> packet = receive(answer.reply, answer.pidfd);
     if (!packet) return std::nullopt;
@@ -94,11 +96,25 @@ class ServerLink {
 
   template <class Value> std::optional<os::Packet> receive(Value& value, os::Fd& riding) {
     std::vector<os::Fd> descriptors;
-    const os::Packet packet = os::receive_packet(
-        channel_.get(), std::as_writable_bytes(std::span(&value, 1)), descriptors);
+    const os::Packet packet = receive_from(
+        peer(), channel_.get(), std::as_writable_bytes(std::span(&value, 1)), descriptors);
     if (packet.bytes == 0) return std::nullopt;
     if (!descriptors.empty()) riding = std::move(descriptors.front());
     return packet;
+  }
+
+  [[nodiscard]] Peer peer() const noexcept { return {.pidfd = server_.get()}; }
+
+  // Who forked the server has ended by now: the server's pidfd has come, or will never.
+  void meet() {
+    std::byte filler{};
+    std::vector<os::Fd> riding;
+    const auto packet = os::try_receive_packet(channel_.get(), std::span(&filler, 1), riding);
+    if (packet && packet->descriptors_lost) {
+      throw std::system_error(EMFILE, std::generic_category(), "no room for the fork server");
+    }
+    if (riding.empty()) throw RuntimeError(kEndedAtItsStart);
+    server_ = std::move(riding.front());
   }
 
   void greet(void (*preload)()) {
@@ -109,14 +125,17 @@ class ServerLink {
     hello.put(preload != nullptr);
     if (preload != nullptr) detail::encode_function(hello, preload);
     os::Fd none;
-    if (hand_over(channel_.get(), hello) && receive(serial_, none)) return;
-    throw RuntimeError(
-        "the fork server ended at its start: see what this program does before main, and in the "
-        "function of set_forkserver_preload");
+    if (hand_over(channel_.get(), peer(), hello) && receive(serial_, none)) return;
+    throw RuntimeError(kEndedAtItsStart);
   }
+
+  static constexpr const char* kEndedAtItsStart =
+      "the fork server ended at its start: see what this program does before main, and in the "
+      "function of set_forkserver_preload";
 
   unsigned owner_;
   ChannelEnd channel_;
+  os::Fd server_;  // its pidfd
   memory::Serial serial_ = memory::kNobody;
   std::optional<Surroundings> surroundings_;  // the server's; null: not known
 };

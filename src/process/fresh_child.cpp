@@ -59,7 +59,7 @@ void run_spawned_child(int channel, memory::Serial parent) noexcept {
     os::fill_standard_streams();
     os::detach_stdin();
     // Its references have to be there before those of the parent may go.
-    HandedOver message(channel);
+    HandedOver message(channel, {.serial = parent});
     ::close(channel);
     message.adopt();
     detail::Decoder decoder = message.decoder();

@@ -57,26 +57,27 @@ std::vector<iovec> take_packet(Parts& parts, std::size_t room) {
   return packet;
 }
 
-bool send_descriptors(int channel, std::span<const int> descriptors) {
+bool send_descriptors(int channel, const Peer& receiver, std::span<const int> descriptors) {
   std::byte filler{1};
   while (!descriptors.empty()) {
     const auto some = descriptors.first(std::min(descriptors.size(), os::kPacketDescriptors));
     iovec part{&filler, 1};
-    if (os::send_packet(channel, std::span(&part, 1), some) != os::Sent::kYes) return false;
+    if (!send_to(receiver, channel, std::span(&part, 1), some)) return false;
     descriptors = descriptors.subspan(some.size());
   }
   return true;
 }
 
-os::Packet receive_some(int channel, std::span<std::byte> into, std::vector<os::Fd>& descriptors) {
-  const os::Packet packet = os::receive_packet(channel, into, descriptors);
+os::Packet receive_some(int channel, const Peer& sender, std::span<std::byte> into,
+                        std::vector<os::Fd>& descriptors) {
+  const os::Packet packet = receive_from(sender, channel, into, descriptors);
   if (packet.bytes == 0) throw EOFError("the parent ended while it started this process");
   return packet;
 }
 
 }  // namespace
 
-bool hand_over(int channel, const detail::Encoder& message) {
+bool hand_over(int channel, const Peer& receiver, const detail::Encoder& message) {
   std::vector<memory::ObjectName> objects;
   for (const detail::Handle& handle : message.handles()) {
     objects.push_back(memory::name_of(handle));
@@ -89,18 +90,18 @@ bool hand_over(int channel, const detail::Encoder& message) {
   std::span<const int> descriptors = message.descriptors();
   const auto first = descriptors.first(std::min(descriptors.size(), os::kPacketDescriptors));
   std::vector<iovec> packet = take_packet(parts, kFirstBytes);
-  if (os::send_packet(channel, packet, first) != os::Sent::kYes) return false;
-  if (!send_descriptors(channel, descriptors.subspan(first.size()))) return false;
+  if (!send_to(receiver, channel, packet, first)) return false;
+  if (!send_descriptors(channel, receiver, descriptors.subspan(first.size()))) return false;
   while (!(packet = take_packet(parts, kPacketBytes)).empty()) {
-    if (os::send_packet(channel, packet, {}) != os::Sent::kYes) return false;
+    if (!send_to(receiver, channel, packet, {})) return false;
   }
   return true;
 }
 
-HandedOver::HandedOver(int channel) {
+HandedOver::HandedOver(int channel, const Peer& sender) {
   std::byte first[kFirstBytes];
   std::vector<os::Fd> descriptors;
-  const os::Packet packet = receive_some(channel, first, descriptors);
+  const os::Packet packet = receive_some(channel, sender, first, descriptors);
   std::size_t come = packet.bytes;
   bool lost = packet.descriptors_lost;
   Header header{};
@@ -113,10 +114,10 @@ HandedOver::HandedOver(int channel) {
   std::memcpy(content_.get(), first, come);
   for (std::size_t known = std::min<std::size_t>(header.descriptors, os::kPacketDescriptors);
        known < header.descriptors; known += os::kPacketDescriptors) {
-    lost |= receive_some(channel, std::span(first, 1), descriptors).descriptors_lost;
+    lost |= receive_some(channel, sender, std::span(first, 1), descriptors).descriptors_lost;
   }
   while (come < size) {
-    come += receive_some(channel, {content_.get() + come, size - come}, descriptors).bytes;
+    come += receive_some(channel, sender, {content_.get() + come, size - come}, descriptors).bytes;
   }
   bytes_ = {content_.get() + sizeof header, static_cast<std::size_t>(header.bytes)};
   objects_ = {reinterpret_cast<const memory::ObjectName*>(content_.get() + objects_at),

@@ -12,12 +12,13 @@
 #include <vector>
 
 #include "memory/object.hpp"
+#include "process/peer.hpp"
 
 namespace multiprocessing::process {
 
 /// Sends all of it; waits while the receiver does not take it. False: the receiver is gone.
 /// THROWS: std::system_error.
-bool hand_over(int channel, const detail::Encoder& message);
+bool hand_over(int channel, const Peer& receiver, const detail::Encoder& message);
 
 /// A reference to an object that the sender of a message named. THROWS: EOFError where the sender
 /// has died and the object has ended; MemoryError.
@@ -28,7 +29,7 @@ class HandedOver {
  public:
   /// Waits for it. THROWS: EOFError when the sender is gone; std::system_error, EMFILE where there
   /// was no room for its descriptors, and then all of it has been taken nevertheless.
-  explicit HandedOver(int channel);
+  HandedOver(int channel, const Peer& sender);
   HandedOver(const HandedOver&) = delete;
   HandedOver& operator=(const HandedOver&) = delete;
   ~HandedOver();

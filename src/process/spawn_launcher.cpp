@@ -42,7 +42,7 @@ class SpawnLauncher final : public Launcher {
     theirs.close();
     memory::expect_adoption_by_message(record->adoption);
     // If it has ended already, its exit code will tell.
-    hand_over(ours.get(), message);
+    hand_over(ours.get(), {.pidfd = pidfd.get()}, message);
     return std::make_shared<DirectChild>(pid, std::move(pidfd), std::move(record));
   }
 

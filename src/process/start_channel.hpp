@@ -2,7 +2,8 @@
 // The packet socket between a process and one that it starts in a fresh image.
 //
 // Fork: a child keeps no end that its parent had open, and so hides nobody's death from the one at
-// the other end. Of a raw clone, which runs no fork handlers, that is not true.
+// the other end. Of a raw clone, which runs no fork handlers, that is not true, nor of a copy that
+// the image's own program made: so nobody waits for the channel alone, see peer.hpp.
 #pragma once
 #include <utility>
 
