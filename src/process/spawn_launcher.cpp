@@ -38,25 +38,26 @@ class SpawnLauncher final : public Launcher {
     const pid_t pid = os::exec_fresh_image(
         {os::ImageRole::kChild, memory::shared_descriptors(), theirs.get(), memory::self()},
         name_of(*core));
-    os::Fd pidfd = pidfd_or_end(pid);
     theirs.close();
-    memory::expect_adoption_by_message(record->adoption);
-    // If it has ended already, its exit code will tell.
-    hand_over(ours.get(), {.pidfd = pidfd.get()}, message);
-    return std::make_shared<DirectChild>(pid, std::move(pidfd), std::move(record));
+    try {
+      os::Fd pidfd = os::open_pidfd(pid);
+      memory::expect_adoption_by_message(record->adoption);
+      // If it has ended already, its exit code will tell.
+      hand_over(ours.get(), {.pidfd = pidfd.get()}, message);
+      return std::make_shared<DirectChild>(pid, std::move(pidfd), std::move(record));
+    } catch (...) {
+      give_up(*record, pid);
+      throw;
+    }
   }
 
  private:
   // The child waits for its description, so it cannot have ended in order before.
-  static os::Fd pidfd_or_end(pid_t pid) {
-    try {
-      return os::open_pidfd(pid);
-    } catch (const std::system_error&) {
-      ::kill(pid, SIGKILL);
-      while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
-      }
-      throw;
+  static void give_up(ExitRecord& record, pid_t pid) noexcept {
+    ::kill(pid, SIGKILL);
+    while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
     }
+    memory::forget_child(record.adoption);
   }
 };
 

@@ -9,7 +9,19 @@
 #include <system_error>
 
 #include "environment.hpp"
+#include "memory/object.hpp"
 #include "process_test.hpp"
+
+// Names a descriptor that nobody has open.
+struct NoDescriptor {
+  int fd = 1'000'000;
+};
+template <> struct multiprocessing::detail::Traveller<NoDescriptor> {
+  static void encode(Encoder& encoder, const NoDescriptor& none) {
+    encoder.write_descriptor(none.fd);
+  }
+  static NoDescriptor decode(Decoder& decoder) { return {decoder.read_descriptor()}; }
+};
 
 namespace multiprocessing::test {
 namespace {
@@ -133,6 +145,21 @@ TEST_P(FreshImageTest, WithoutRoomForDescriptorsStartIsAnErrorAndMayBeTriedAgain
     process.start();
     process.join();
     return *process.exitcode();
+  });
+  EXPECT_EQ(code, 0);
+}
+
+TEST_P(FreshImageTest, AChildThatCannotBeToldWhatItIsForLeavesNothing) {
+  const int code = in_child([&] {
+    Process process = ctx.Process([](NoDescriptor) {}, NoDescriptor());
+    try {
+      process.start();
+      return 1;
+    } catch (const std::system_error& error) {
+      if (error.code().value() != EBADF) return 2;
+    }
+    if (memory::children_depend_on_references()) return 3;
+    return ::waitpid(-1, nullptr, WNOHANG) == -1 && errno == ECHILD ? 0 : 4;
   });
   EXPECT_EQ(code, 0);
 }
