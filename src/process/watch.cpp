@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <ctime>
 #include <string>
@@ -34,11 +35,22 @@ os::Fd& handed_down() noexcept {
   return instance;
 }
 
+// A parent that executes another program ends as well, and no pidfd tells of that: its life word is
+// looked at now and then. False: this process cannot poll.
+bool await_end_by(int pidfd, const ParentLink& parent) noexcept {
+  constexpr std::chrono::milliseconds kLook{500};
+  for (;;) {
+    const auto look = os::Deadline::after(kLook);
+    if (os::wait_readable(pidfd, look) || memory::dead(parent.serial)) return true;
+    if (!look.passed()) return false;
+  }
+}
+
 void await_end(const ParentLink& parent) noexcept {
   const int known = handed_down().get();
-  if (known >= 0 && os::wait_readable(known, os::Deadline::never())) return;
+  if (known >= 0 && await_end_by(known, parent)) return;
   const os::Fd pidfd = pidfd_of_living_parent(parent);
-  if (pidfd && os::wait_readable(pidfd.get(), os::Deadline::never())) return;
+  if (pidfd && await_end_by(pidfd.get(), parent)) return;
   memory::wait_for_death(parent.serial, os::Deadline::never());
 }
 

@@ -10,8 +10,9 @@ namespace multiprocessing::process {
 void keep_parent(os::Fd pidfd) noexcept;
 
 /// Starts the thread that ends this process by SIGTERM, half a second later by SIGKILL, once the
-/// parent has ended. The parent may be dead already, may be pid 1, and its thread that started
-/// this process may end: PR_SET_PDEATHSIG is wrong in each of these.
+/// parent has ended, or has executed another program, which takes half a second to be seen. The
+/// parent may be dead already, may be pid 1, and its thread that started this process may end:
+/// PR_SET_PDEATHSIG is wrong in each of these.
 void end_with_parent(const ParentLink& parent) noexcept;
 
 /// A descriptor that is readable once the parent has ended.

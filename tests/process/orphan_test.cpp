@@ -50,12 +50,19 @@ class ProcessOrphan : public mp::test::ProcessTest {
 };
 using ProcessOrphanByFork = ProcessOrphan;
 
-bool sleeps(pid_t pid) {
+bool is_in_state(pid_t pid, char state) {
   std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
   std::string text;
   std::getline(file, text);
   const std::size_t at = text.rfind(')');
-  return at != std::string::npos && text.compare(at, 3, ") S") == 0;
+  return at != std::string::npos && text.at(at + 2) == state;
+}
+
+bool sleeps(pid_t pid) { return is_in_state(pid, 'S'); }
+
+// Whether its parent reaps it or not.
+bool has_ended(pid_t pid) {
+  return ::waitpid(pid, nullptr, WNOHANG) == pid || ::kill(pid, 0) != 0 || is_in_state(pid, 'Z');
 }
 
 void spin_for_ever() {
@@ -258,6 +265,21 @@ TEST_F(ProcessOrphanByFork, LivesWithAParentThatIsPidOne) {
   });
 
   EXPECT_EQ(outer.wait(), 42);
+}
+
+TEST_F(ProcessOrphan, EndsWhenItsParentExecutesAnotherProgram) {
+  SharedWord pid;
+  Child parent([&] {
+    mp::Process p({.daemon = true}, sleep_for_ever);
+    p.start();
+    pid = p.pid();
+    ::execl("/bin/sleep", "sleep", "1000", nullptr);
+  });
+  ASSERT_TRUE(eventually([&] { return pid != 0; }));
+
+  EXPECT_TRUE(eventually([&] { return has_ended(pid); }, 20s));
+
+  EXPECT_FALSE(parent.ended());
 }
 
 TEST_F(ProcessOrphan, ThatIsNoDaemonLivesOn) {
