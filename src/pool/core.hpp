@@ -75,6 +75,7 @@ class Core final : public detail::TaskHost, public std::enable_shared_from_this<
  private:
   enum class State { kOpen, kClosed, kTerminated };
 
+  [[nodiscard]] bool collects_here() const noexcept;
   void collect_here(Satisfied satisfied, void* context, const os::Deadline& deadline);
   [[nodiscard]] bool staff_gone() const;
   void fail_what_came_late();
