@@ -278,32 +278,28 @@ void Desk::go_on(std::uint32_t number, std::uint32_t next) {
 
 void Desk::fail_all(const std::exception_ptr& error) {
   collect();
-  std::deque<Task> failed;
-  {
-    const std::lock_guard guard(mutex_);
-    failed.swap(waiting_);
-    held_back_.clear();
-    for (Task& task : failed) note_less(task);
-  }
-  for (Task& task : failed) {
-    for (std::uint32_t i = 0; i < task.count; ++i) task.job->fail(task.first_item + i, error);
+  const auto fail = [&error](const Task& task, std::uint32_t from) {
+    for (std::uint32_t i = from; i < task.count; ++i) task.job->fail(task.first_item + i, error);
+  };
+  for (const Task& task : take_all_back()) {
+    fail(task, 0);
     task.job->note_ended(task.count);
   }
   for (std::uint32_t i = 0; i < board_.slots; ++i) {
-    Task& task = in_slot_[i];
-    if (task.job == nullptr) continue;
     TaskSlot& slot = board_.slot(i);
+    // What others hand out or take back meanwhile is in neither stage, and theirs.
+    const Stage stage = stage_in(slot.state.load(std::memory_order_acquire));
+    if (stage != Stage::kTaken && stage != Stage::kDone) continue;
+    Task& task = in_slot_[i];
     // What the last workers had done is done.
     const std::uint32_t begun = progress_in(slot).begun;
-    const bool done = stage_in(slot.state.load(std::memory_order_acquire)) == Stage::kDone;
-    const std::uint32_t end = done ? task.count : begun > slot.first ? begun - 1 : slot.first;
+    const std::uint32_t end = stage == Stage::kDone ? task.count
+                              : begun > slot.first  ? begun - 1
+                                                    : slot.first;
     const std::shared_ptr<Job> job = task.job;
-    const std::size_t first = slot.first;
+    const std::size_t items = task.count - slot.first;
     accept(slot, task, end);
-    for (std::uint32_t item = end; item < task.count; ++item) {
-      job->fail(task.first_item + item, error);
-    }
-    const std::size_t items = task.count - first;
+    fail(task, end);
     release(i);
     job->note_ended(items);
   }

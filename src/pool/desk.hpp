@@ -77,7 +77,8 @@ class Desk {
   /// What a dead worker held: items that were done are results, the one under way is lost, the rest
   /// goes to another one. For the one thread that collects.
   void bury(const Death& death);
-  /// All that has not ended fails. REQUIRES: no worker is alive. For the one thread that collects.
+  /// All that has not ended fails, but for what is handed out meanwhile. REQUIRES: no worker is
+  /// alive. For the one thread that collects.
   void fail_all(const std::exception_ptr& error);
 
   [[nodiscard]] bool take_back(Job& job);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // The parent's tasks and the workers' line, without processes where these are not the matter.
 #include <set>
+#include <thread>
 
 #include "bare_pool.hpp"
 #include "traced_process.hpp"
@@ -98,6 +99,37 @@ TEST_F(DeskTest, TheEndOfAPoolWhoseLineIsFullFreesEachSlotOnce) {
     jobs.push_back(hand_out(note_run, 4, 1));
     EXPECT_TRUE(slots.insert(claim(kSurvivor).slot).second);
   }
+  end();
+}
+
+TEST_F(DeskTest, WhatComesOrIsTakenBackWhileAllFailsEndsOnce) {
+  make(true);
+  const auto error = std::make_exception_ptr(BrokenProcessPool("over"));
+  std::atomic<bool> over{false};
+  std::thread failing([&] {
+    while (!over) desk().fail_all(error);
+  });
+  std::size_t taken_back = 0;
+  std::vector<std::shared_ptr<detail::Job>> jobs;
+  for (int i = 0; i < rounds(20'000, 1'000'000); ++i) {
+    auto job = std::make_shared<detail::VoidJob>(nullptr);
+    Task task;
+    task.job = job;
+    task.count = 1;
+    while (!desk().hand_out_now(task, {})) std::this_thread::yield();
+    if (i % 2 == 0 && desk().take_back(*job)) {
+      ++taken_back;
+      job->note_cancelled(0, 1);
+    }
+    jobs.push_back(std::move(job));
+  }
+  over = true;
+  failing.join();
+  desk().fail_all(error);
+
+  EXPECT_EQ(desk().outstanding(), 0U);
+  RecordProperty("taken back", static_cast<int>(taken_back));
+  for (const auto& job : jobs) ASSERT_EQ(job->items_ended(), 1U);
   end();
 }
 
