@@ -52,7 +52,8 @@ template <class R> class Future {
     return job().error();
   }
 
-  /// Takes the call back if no worker has begun it. Says whether it is cancelled.
+  /// Takes the call back if no worker has begun it. Says whether it is cancelled. THROWS:
+  /// RuntimeError in a forked child, as all that waits, unless it was done before.
   bool cancel() const { return job().cancel(); }
   [[nodiscard]] bool cancelled() const { return job().cancelled(); }
   /// Whether a worker has begun it and not ended it.

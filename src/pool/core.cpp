@@ -174,8 +174,15 @@ bool Core::staff_gone() const {
   return staff_gone_;
 }
 
-bool Core::take_back(Job& job) { return desk_.take_back(job); }
-bool Core::begun(Job& job) { return desk_.begun(job); }
+bool Core::take_back(Job& job) {
+  require_own();
+  return desk_.take_back(job);
+}
+
+bool Core::begun(Job& job) {
+  require_own();
+  return desk_.begun(job);
+}
 
 void Core::abandon(Job& job) noexcept {
   if (!own()) return;

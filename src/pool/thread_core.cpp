@@ -201,6 +201,7 @@ void ThreadCore::call_back(std::shared_ptr<Job> job) {
 }
 
 bool ThreadCore::take_back(Job& job) {
+  require_own();
   Task taken;
   const std::lock_guard guard(mutex_);
   const auto found = std::find_if(waiting_.begin(), waiting_.end(),
@@ -212,11 +213,13 @@ bool ThreadCore::take_back(Job& job) {
 }
 
 bool ThreadCore::begun(Job& job) {
+  require_own();
   const std::lock_guard guard(mutex_);
   return job.place == 0;
 }
 
 void ThreadCore::abandon(Job& job) noexcept {
+  if (!own()) return;
   std::deque<Task> dropped;
   const std::lock_guard guard(mutex_);
   const auto kept = std::stable_partition(waiting_.begin(), waiting_.end(),

@@ -282,6 +282,25 @@ TEST_F(ExecutorTest, ALostWorkersCallFailsAndTheOthersEnd) {
   EXPECT_EQ(executor.submit(square, 3).result(), 9);
 }
 
+TEST_F(ExecutorTest, AForkedChildTakesNoCallBackThatItsParentWaitsFor) {
+  const ProcessPoolExecutor executor(1);
+  const auto first = executor.submit(wait_and_return, go, 1);
+  const auto second = executor.submit(wait_and_return, go, 2);
+  const auto third = executor.submit(wait_and_return, go, 3);
+  ASSERT_TRUE(eventually([&] { return first.running(); }));
+
+  EXPECT_EQ(in_child([&] {
+              EXPECT_THROW(static_cast<void>(second.cancel()), RuntimeError);
+              EXPECT_THROW(static_cast<void>(third.running()), RuntimeError);
+              return !HasFailure();
+            }),
+            0);
+
+  go.set();
+  EXPECT_EQ(second.result(20s), 2);
+  EXPECT_EQ(third.result(20s), 3);
+}
+
 TEST_F(ExecutorTest, AFutureOfNoCallSaysSo) {
   EXPECT_THROW(Future<int>().result(), InvalidStateError);
 }

@@ -41,9 +41,10 @@ class JobHost {
   virtual void call_back(std::shared_ptr<Job> job) = 0;
   /// Something changed that the thread which collects may wait for.
   virtual void notify() noexcept = 0;
-  /// Takes a job back that no worker has begun; says whether that worked.
+  /// Takes a job back that no worker has begun; says whether that worked. THROWS: RuntimeError in a
+  /// forked child.
   virtual bool take_back(Job& job) = 0;
-  /// Whether a worker has begun it.
+  /// Whether a worker has begun it. THROWS: the same.
   virtual bool begun(Job& job) = 0;
   /// Drops what of it no worker has begun.
   virtual void abandon(Job& job) noexcept = 0;
