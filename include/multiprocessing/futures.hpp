@@ -215,7 +215,7 @@ template <class Futures> auto distinct(const Futures& futures) {
 }  // namespace detail
 
 /// Waits until as many are done as `return_when` says, or the time is over. Any container of
-/// futures.
+/// futures. THROWS: RuntimeError in a forked child, unless all are done.
 template <class Futures>
 auto wait(const Futures& futures, Timeout timeout = forever,
           ReturnWhen return_when = ALL_COMPLETED) {
@@ -278,8 +278,9 @@ template <class R> class CompletedFutures {
   detail::WaitLimit until_;
 };
 
-/// The futures as they become done, those that are already first, each once. Reading the range
-/// THROWS TimeoutError when the time, counted from this call, is over before all are done.
+/// The futures as they become done, those that are already first, each once. THROWS as wait();
+/// reading the range THROWS TimeoutError when the time, counted from this call, is over before all
+/// are done.
 template <class Futures> auto as_completed(const Futures& futures, Timeout timeout = forever) {
   return CompletedFutures<detail::future_result_t<const Futures>>(detail::distinct(futures),
                                                                   timeout);

@@ -254,12 +254,15 @@ void RemotePool::fail_all(const std::exception_ptr& error) {
   changed_.notify_all();
 }
 
+void RemotePool::require_own() const {
+  if (maker_ == os::fork_generation()) return;
+  throw RuntimeError(
+      "this call of a PoolProxy belongs to the process that made it, and this is a child of that; "
+      "call here");
+}
+
 bool RemotePool::collect(Satisfied satisfied, void* context, Timeout timeout) {
-  if (maker_ != os::fork_generation()) {
-    throw RuntimeError(
-        "this call of a PoolProxy belongs to the process that made it, and this is a child of "
-        "that; call here");
-  }
+  require_own();
   // For a callback that waits nobody else would fetch the results.
   if (fetching_here != this) return false;
   const detail::WaitLimit limit(timeout);

@@ -44,6 +44,7 @@ class RemotePool final : public detail::TaskHost, public std::enable_shared_from
   void submit(const detail::NewChunk& chunk, const detail::Encoder& arguments,
               pool::ParcelOwner parcel) override;
 
+  void require_own() const override;
   bool collect(Satisfied satisfied, void* context, Timeout timeout) override;
   void count_waiter(int /*more*/) noexcept override {}
   void call_back(std::shared_ptr<detail::Job> job) override;

@@ -42,8 +42,7 @@ class Core final : public detail::TaskHost, public std::enable_shared_from_this<
               ParcelOwner parcel) override;
   /// THROWS: ValueError (of an executor RuntimeError) if it takes no tasks any more; what broke it.
   void require_open() const;
-  /// THROWS: RuntimeError in a forked child.
-  void require_own() const;
+  void require_own() const override;
 
   void close();
   /// Ends the workers by that signal; what has not ended fails. At most a few seconds.

@@ -39,6 +39,7 @@ FutureWaiter::~FutureWaiter() {
 }
 
 void FutureWaiter::watch(std::size_t i, Job& job) {
+  job.require_own_or_done();
   const std::uint64_t listener = job.listen([state = state_, i, &job] {
     // Cancelled ones count as no failures, as in Python.
     const bool failed = !job.cancelled() && job.error() != nullptr;

@@ -142,6 +142,10 @@ bool Job::wait_until(JobHost::Satisfied satisfied, void* context, Timeout timeou
   return there;
 }
 
+void Job::require_own_or_done() const {
+  if (host_ != nullptr && !done()) host_->require_own();
+}
+
 bool Job::wait(Timeout timeout) {
   if (done()) return true;
   return wait_until([](void* self) { return static_cast<Job*>(self)->done(); }, this, timeout);

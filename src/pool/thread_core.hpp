@@ -22,9 +22,8 @@ class ThreadCore final : public detail::JobHost, public std::enable_shared_from_
 
   /// Starts the threads. Once, when it lies in a shared_ptr.
   void open();
-  /// THROWS: RuntimeError in a forked child.
-  void require_own() const;
-  /// THROWS: also ValueError if it takes no tasks any more; what an initializer threw.
+  void require_own() const override;
+  /// THROWS: as require_own(), and ValueError if it takes no tasks any more; what an initializer threw.
   void require_open() const;
   void submit(std::shared_ptr<Job> job, std::size_t first, std::size_t items,
               std::function<void()> run);

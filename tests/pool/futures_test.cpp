@@ -301,6 +301,22 @@ TEST_F(ExecutorTest, AForkedChildTakesNoCallBackThatItsParentWaitsFor) {
   EXPECT_EQ(third.result(20s), 3);
 }
 
+TEST_F(ExecutorTest, AForkedChildIsToldThatItWaitsInVainForManyToo) {
+  const ProcessPoolExecutor executor(1);
+  const auto done = executor.submit(square, 3);
+  done.result();
+  const std::vector<Future<int>> both{done, executor.submit(wait_and_return, go, 1)};
+
+  EXPECT_EQ(in_child([&] {
+              EXPECT_THROW(mp::wait(both, 1s), RuntimeError);
+              EXPECT_THROW(as_completed(both, 1s).begin(), RuntimeError);
+              EXPECT_THAT(mp::wait(std::vector{done}).done, ElementsAre(done));
+              return !HasFailure();
+            }),
+            0);
+  go.set();
+}
+
 TEST_F(ExecutorTest, AFutureOfNoCallSaysSo) {
   EXPECT_THROW(Future<int>().result(), InvalidStateError);
 }

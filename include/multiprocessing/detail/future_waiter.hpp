@@ -40,6 +40,7 @@ class FutureWaiter {
   ~FutureWaiter();
 
   /// Notes when that job ends, as number `i`. The job has to live as long as this.
+  /// THROWS: RuntimeError in a forked child, unless it is done.
   void watch(std::size_t i, Job& job);
   /// Waits until so many have ended, with `failed` only those that ended by an exception, or all.
   void wait_for(std::size_t ended, bool failed, Timeout timeout);

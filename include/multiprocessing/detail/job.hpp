@@ -32,6 +32,8 @@ class JobHost {
   /// Says whether something that was waited for is there. Called often, by any thread.
   using Satisfied = bool (*)(void* context);
 
+  /// THROWS: RuntimeError in a forked child, where nothing ends a job.
+  virtual void require_own() const = 0;
   /// Collects results in this thread until `satisfied` or the time is over. False: another thread
   /// is at it, and it was not done.
   virtual bool collect(Satisfied satisfied, void* context, Timeout timeout) = 0;
@@ -69,6 +71,8 @@ class Job : public std::enable_shared_from_this<Job> {
   /// No more than that many items will come.
   void expect(std::size_t items);
 
+  /// THROWS: RuntimeError in a forked child that would wait for it in vain.
+  void require_own_or_done() const;
   /// Waits for the end of all; says whether that came in time.
   bool wait(Timeout timeout);
   /// For its own callbacks it is, for all others only after them.
