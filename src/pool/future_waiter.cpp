@@ -49,7 +49,7 @@ void FutureWaiter::watch(std::size_t i, Job& job) {
     if (failed) ++state->failed;
     state->changed.notify_all();
   });
-  if (listener != 0) watched_.emplace_back(&job, listener);
+  if (listener != 0) watched_.emplace_back(job.shared_from_this(), listener);
 }
 
 void FutureWaiter::wait_for(std::size_t ended, bool failed, Timeout timeout) {

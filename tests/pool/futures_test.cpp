@@ -317,6 +317,59 @@ TEST_F(ExecutorTest, AForkedChildIsToldThatItWaitsInVainForManyToo) {
   go.set();
 }
 
+TEST_F(ExecutorTest, WhoWaitsForManyKeepsThem) {
+  auto job = std::make_shared<detail::OneJob<int>>(nullptr);
+  const std::weak_ptr<detail::Job> kept = job;
+  auto waiter = std::make_unique<detail::FutureWaiter>(1);
+  waiter->watch(0, *job);
+  job.reset();
+  EXPECT_FALSE(kept.expired());
+  waiter.reset();
+  EXPECT_TRUE(kept.expired());
+}
+
+TEST_F(ExecutorTest, AsCompletedMayBeAssignedOverWhileItIsRead) {
+  const ProcessPoolExecutor executor(1);
+  const auto two = [&] {
+    return std::vector{executor.submit(square, 3), executor.submit(wait_and_return, go, 5)};
+  };
+  auto completed = as_completed(two());
+  EXPECT_EQ(completed.begin()->result(), 9);
+  const auto more = two();
+  go.set();
+  EXPECT_THAT(mp::wait(more).not_done, SizeIs(0));
+
+  // Nobody else knows the call that was waited for.
+  completed = as_completed(more);
+
+  int sum = 0;
+  for (const auto& future : completed) sum += future.result();
+  EXPECT_EQ(sum, 14);
+}
+
+TEST_F(ExecutorTest, ARangeThatIsAssignedOverDropsWhatHasNotBegun) {
+  const ProcessPoolExecutor executor(1);
+  const auto held = executor.submit(wait_and_return, go, 1);
+  const Value<int> run(0);
+  const auto note = partial(
+      [](Value<int> count, int x) {
+        count.update([](int& n) { ++n; });
+        return x;
+      },
+      run);
+  ASSERT_TRUE(eventually([&] { return held.running(); }));
+
+  auto results = executor.map(note, numbers(1, 20));
+  results = executor.map(note, numbers(7, 7));
+  auto& same = results;
+  results = std::move(same);
+  go.set();
+
+  EXPECT_EQ(results.next(), 7);
+  EXPECT_EQ(results.next(), std::nullopt);
+  EXPECT_EQ(run.value(), 1);
+}
+
 TEST_F(ExecutorTest, AFutureOfNoCallSaysSo) {
   EXPECT_THROW(Future<int>().result(), InvalidStateError);
 }

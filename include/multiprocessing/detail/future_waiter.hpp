@@ -39,8 +39,8 @@ class FutureWaiter {
   FutureWaiter& operator=(const FutureWaiter&) = delete;
   ~FutureWaiter();
 
-  /// Notes when that job ends, as number `i`. The job has to live as long as this.
-  /// THROWS: RuntimeError in a forked child, unless it is done.
+  /// Notes when that job ends, as number `i`, and keeps it. THROWS: RuntimeError in a forked child,
+  /// unless it is done.
   void watch(std::size_t i, Job& job);
   /// Waits until so many have ended, with `failed` only those that ended by an exception, or all.
   void wait_for(std::size_t ended, bool failed, Timeout timeout);
@@ -50,7 +50,7 @@ class FutureWaiter {
  private:
   struct State;
   std::shared_ptr<State> state_;
-  std::vector<std::pair<Job*, std::uint64_t>> watched_;
+  std::vector<std::pair<std::shared_ptr<Job>, std::uint64_t>> watched_;
 };
 
 }  // namespace multiprocessing::detail

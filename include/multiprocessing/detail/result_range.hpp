@@ -98,7 +98,15 @@ template <class R> class ResultRange {
     feed();
   }
   ResultRange(ResultRange&&) noexcept = default;
-  ResultRange& operator=(ResultRange&&) noexcept = default;
+  ResultRange& operator=(ResultRange&& other) noexcept {
+    // What this one had goes as a range does.
+    ResultRange taken(std::move(other));
+    std::swap(job_, taken.job_);
+    std::swap(source_, taken.source_);
+    std::swap(error_, taken.error_);
+    std::swap(limit_, taken.limit_);
+    return *this;
+  }
   ~ResultRange() {
     if (job_ != nullptr) job_->abandon();
   }
