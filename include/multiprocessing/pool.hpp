@@ -108,7 +108,8 @@ class Pool : public detail::PoolCalls<Pool> {
 
 /// The same with threads of this process: any callable and any type is a task, and nothing is
 /// copied to another process. A task cannot be stopped: timeouts of tasks have no effect, and the
-/// end of a pool waits for those under way. Python: `multiprocessing.pool.ThreadPool`.
+/// end of a pool waits for those under way. One that calls exit() fails with RemoteError, as in a
+/// Pool. Python: `multiprocessing.pool.ThreadPool`.
 class ThreadPool : public detail::PoolCalls<ThreadPool> {
  public:
   /// THROWS: ValueError for a number below 1.

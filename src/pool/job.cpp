@@ -40,6 +40,11 @@ bool Job::calls_back_here() const noexcept { return calling_back == this; }
 
 std::exception_ptr decode_task_error(Decoder& decoder) { return process::decode_error(decoder); }
 
+std::exception_ptr current_error() {
+  if (auto error = std::current_exception()) return error;
+  return std::make_exception_ptr(RuntimeError("something was thrown that is no C++ exception"));
+}
+
 void Job::fail(std::size_t /*item*/, std::exception_ptr error) {
   const std::lock_guard guard(mutex_);
   if (error_ == nullptr) error_ = std::move(error);

@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "pool/thread_core.hpp"
 
+#include <cxxabi.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <multiprocessing/detail/worker_state.hpp>
 #include <multiprocessing/errors.hpp>
+#include <multiprocessing/process.hpp>
+#include <system_error>
 #include <utility>
 
 #include "os/clock.hpp"
+#include "process/error_codec.hpp"
+#include "process/exit.hpp"
 #include "process/tree.hpp"
 
 namespace multiprocessing::pool {
@@ -46,36 +51,67 @@ void ThreadCore::open() {
   }
 }
 
-bool ThreadCore::initialize() {
+// No task is run from here on.
+void ThreadCore::break_by(const std::exception_ptr& error) {
+  std::deque<Task> failed;
+  {
+    const std::lock_guard guard(mutex_);
+    if (broken_ == nullptr) broken_ = error;
+    failed.swap(waiting_);
+    open_ = false;
+  }
+  changed_.notify_all();
+  for (const Task& task : failed) task.run(error);
+}
+
+// The end of a thread that is caught is no object: UBSan would mind the reference to it, and would
+// where this is inlined.
+__attribute__((no_sanitize("null"), noinline)) bool ThreadCore::initialize() {
   try {
     if (initializer_) initializer_();
     return true;
+  } catch (const abi::__forced_unwind&) {
+    break_by(detail::thread_end_error());
+    throw;
   } catch (...) {
-    std::deque<Task> failed;
-    {
-      const std::lock_guard guard(mutex_);
-      if (broken_ == nullptr) broken_ = std::current_exception();
-      failed.swap(waiting_);
-      open_ = false;
-    }
-    changed_.notify_all();
-    for (const Task& task : failed) fail(task, std::current_exception());
+    break_by(detail::task_error());
     return false;
   }
 }
 
-void ThreadCore::work(std::uint32_t number) {
+// As above.
+__attribute__((no_sanitize("null"), noinline)) void ThreadCore::work(std::uint32_t number) {
+  struct Ended {
+    ThreadCore& core;
+    ~Ended() {
+      const std::lock_guard guard(core.mutex_);
+      ++core.ended_;
+      core.changed_.notify_all();
+    }
+  };
   working_here = this;
-  bool ready = initialize();
-  for (std::unique_lock lock(mutex_); ready;) {
+  const Ended ended{*this};
+  // A task that calls exit() fails, and its thread goes on.
+  const process::ExitScope scope;
+  Task task;
+  try {
+    if (initialize()) run_tasks(number, task);
+  } catch (const abi::__forced_unwind&) {
+    if (task.run != nullptr) go_on_elsewhere(number, std::move(task));
+    throw;
+  }
+}
+
+void ThreadCore::run_tasks(std::uint32_t number, Task& task) {
+  for (std::unique_lock lock(mutex_);;) {
     changed_.wait(lock, [this] { return !waiting_.empty() || !open_; });
-    if (waiting_.empty()) break;
-    Task task = std::move(waiting_.front());
+    if (waiting_.empty()) return;
+    task = std::move(waiting_.front());
     waiting_.pop_front();
     task.job->place = 0;
     lock.unlock();
     const std::int64_t begin = os::now_ns();
-    task.run();
+    task.run(nullptr);
     const std::size_t items = task.items;
     task = Task();
     const std::int64_t end = os::now_ns();
@@ -83,9 +119,24 @@ void ThreadCore::work(std::uint32_t number) {
     counts_[number].tasks += items;
     counts_[number].busy_ns += end - begin;
   }
-  const std::lock_guard guard(mutex_);
-  ++ended_;
-  changed_.notify_all();
+}
+
+// The thread is about to end, with a task that has not.
+void ThreadCore::go_on_elsewhere(std::uint32_t number, Task task) noexcept {
+  {
+    const std::lock_guard guard(mutex_);
+    waiting_.push_front(std::move(task));
+    ++started_;
+  }
+  try {
+    std::thread([self = shared_from_this(), number] { self->work(number); }).detach();
+  } catch (const std::system_error&) {
+    {
+      const std::lock_guard guard(mutex_);
+      --started_;
+    }
+    break_by(std::current_exception());
+  }
 }
 
 void ThreadCore::require_own() const {
@@ -106,14 +157,13 @@ void ThreadCore::require_open_locked() const {
   }
 }
 
-void ThreadCore::submit(std::shared_ptr<Job> job, std::size_t first, std::size_t items,
-                        std::function<void()> run) {
+void ThreadCore::submit(std::shared_ptr<Job> job, std::size_t items, detail::ChunkRunner run) {
   require_own();
   {
     const std::lock_guard guard(mutex_);
     require_open_locked();
     job->place = 1;
-    waiting_.push_back({std::move(job), first, items, std::move(run)});
+    waiting_.push_back({std::move(job), items, std::move(run)});
   }
   changed_.notify_one();
 }
@@ -134,12 +184,7 @@ void ThreadCore::terminate() {
   }
   const auto error = std::make_exception_ptr(
       BrokenProcessPool("this ThreadPool was terminated before the task had begun"));
-  for (const Task& task : dropped) fail(task, error);
-}
-
-void ThreadCore::fail(const Task& task, const std::exception_ptr& error) {
-  for (std::size_t i = 0; i < task.items; ++i) task.job->fail(task.first + i, error);
-  task.job->note_ended(task.items);
+  for (const Task& task : dropped) task.run(error);
 }
 
 void ThreadCore::join() {
@@ -267,9 +312,28 @@ std::vector<WorkerStats> ThreadPoolHandle::stats() const {
   return core_->stats();
 }
 
-void submit_to_threads(JobHost& host, std::shared_ptr<Job> job, std::size_t first,
-                       std::size_t items, std::function<void()> run) {
-  static_cast<pool::ThreadCore&>(host).submit(std::move(job), first, items, std::move(run));
+void submit_to_threads(JobHost& host, std::shared_ptr<Job> job, std::size_t items,
+                       ChunkRunner run) {
+  static_cast<pool::ThreadCore&>(host).submit(std::move(job), items, std::move(run));
+}
+
+std::exception_ptr task_error() {
+  const std::exception_ptr error = current_error();
+  try {
+    std::rethrow_exception(error);
+  } catch (const SystemExit&) {
+    Encoder encoder;
+    process::encode_error(encoder, error);
+    Decoder decoder(encoder.bytes());
+    return process::decode_error(decoder);
+  } catch (...) {
+    return error;
+  }
+}
+
+std::exception_ptr thread_end_error() {
+  return std::make_exception_ptr(
+      RuntimeError("this ended its thread of a ThreadPool by pthread_exit"));
 }
 
 unsigned worker_generation() noexcept { return process::generation() + 1; }

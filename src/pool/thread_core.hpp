@@ -23,10 +23,10 @@ class ThreadCore final : public detail::JobHost, public std::enable_shared_from_
   /// Starts the threads. Once, when it lies in a shared_ptr.
   void open();
   void require_own() const override;
-  /// THROWS: as require_own(), and ValueError if it takes no tasks any more; what an initializer threw.
+  /// THROWS: as require_own(), and ValueError if it takes no tasks any more; what an initializer
+  /// threw.
   void require_open() const;
-  void submit(std::shared_ptr<Job> job, std::size_t first, std::size_t items,
-              std::function<void()> run);
+  void submit(std::shared_ptr<Job> job, std::size_t items, detail::ChunkRunner run);
   void close();
   void terminate();
   void join();
@@ -45,9 +45,8 @@ class ThreadCore final : public detail::JobHost, public std::enable_shared_from_
  private:
   struct Task {
     std::shared_ptr<Job> job;
-    std::size_t first;
-    std::size_t items;
-    std::function<void()> run;
+    std::size_t items = 0;
+    detail::ChunkRunner run;
   };
   struct Count {
     std::uint64_t tasks = 0;
@@ -56,8 +55,10 @@ class ThreadCore final : public detail::JobHost, public std::enable_shared_from_
 
   void work(std::uint32_t number);
   bool initialize();
+  void run_tasks(std::uint32_t number, Task& task);
+  void go_on_elsewhere(std::uint32_t number, Task task) noexcept;
+  void break_by(const std::exception_ptr& error);
   void require_open_locked() const;
-  static void fail(const Task& task, const std::exception_ptr& error);
 
   const std::uint32_t count_;
   const std::function<void()> initializer_;

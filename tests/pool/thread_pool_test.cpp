@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // The same calls on threads.
+#include <pthread.h>
+
 #include <mutex>
 #include <set>
 
@@ -34,6 +36,66 @@ TEST_F(ThreadPoolTest, ErrorsArriveAsTheyWereThrown) {
   EXPECT_EQ(caught<Own>([&] { pool.apply([] { throw Own{7}; }); }).code, 7);
   EXPECT_THROW(pool.map([](int x) { return 10 / (x == 2 ? throw KeyError("2") : x); }, {1, 2, 3}),
                KeyError);
+}
+
+TEST_F(ThreadPoolTest, ExitInATaskFailsThatTaskAloneAsInAPool) {
+  const ThreadPool pool(1);
+  std::atomic<int> unwound{0};
+  struct Unwinding {
+    std::atomic<int>& count;
+    ~Unwinding() { ++count; }
+  };
+  const auto leave = [&](int x) {
+    const Unwinding unwinding{unwound};
+    if (x == 2) multiprocessing::exit(3);
+    return std::to_string(x);
+  };
+
+  const auto left = pool.apply_async(leave, 2);
+  const auto error = caught<RemoteError>([&] { left.get(); });
+  EXPECT_THAT(error.type_name(), testing::HasSubstr("SystemExit"));
+  EXPECT_EQ(error.message(), "exit(3)");
+  EXPECT_EQ(error.pid(), ::getpid());
+  EXPECT_EQ(unwound, 1);
+  EXPECT_THROW(pool.map(leave, numbers(1, 3)), RemoteError);
+  auto results = pool.imap(leave, numbers(1, 3));
+  EXPECT_EQ(results.next(), "1");
+  EXPECT_THROW(results.next(), RemoteError);
+  EXPECT_EQ(results.next(), "3");
+  EXPECT_EQ(pool.apply(leave, 4), "4");
+}
+
+TEST_F(ThreadPoolTest, ExitInAnInitializerBreaksThePoolWithThatError) {
+  const ThreadPool pool(2, [] { multiprocessing::exit(3); });
+  EXPECT_EQ(caught<RemoteError>([&] { pool.apply(square, 2); }).message(), "exit(3)");
+}
+
+TEST_F(ThreadPoolTest, ATaskThatEndsItsThreadFailsAloneAndAnotherThreadGoesOn) {
+  const ThreadPool pool(1);
+  const auto leave = [](int x) {
+    if (x % 2 == 0) ::pthread_exit(nullptr);
+    return x;
+  };
+
+  auto results = pool.imap(leave, numbers(1, 6), 3);
+  for (int i = 1; i <= 6; ++i) {
+    if (i % 2 == 0) {
+      EXPECT_THROW(results.next(), RuntimeError);
+    } else {
+      EXPECT_EQ(results.next(), i);
+    }
+  }
+  EXPECT_THROW(pool.apply(leave, 2), RuntimeError);
+  EXPECT_EQ(pool.apply(leave, 3), 3);
+  const auto last = pool.apply_async(leave, 4);
+  pool.close();
+  pool.join();
+  EXPECT_THROW(last.get(), RuntimeError);
+}
+
+TEST_F(ThreadPoolTest, AnInitializerThatEndsItsThreadBreaksThePool) {
+  const ThreadPool pool(2, [] { ::pthread_exit(nullptr); });
+  EXPECT_THROW(pool.apply(square, 2), RuntimeError);
 }
 
 TEST_F(ThreadPoolTest, ImapAndCallbacksWorkAsInAPool) {

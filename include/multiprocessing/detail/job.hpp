@@ -26,6 +26,9 @@ enum class Outcome : std::uint8_t { kValue, kError };
 /// Reads what a worker wrote behind Outcome::kError.
 [[nodiscard]] std::exception_ptr decode_task_error(Decoder& decoder);
 
+/// The exception that is being handled. Never null: one that is not of C++ is a RuntimeError.
+[[nodiscard]] std::exception_ptr current_error();
+
 /// Who runs the items of jobs: a pool.
 class JobHost {
  public:
@@ -137,7 +140,7 @@ class Job : public std::enable_shared_from_this<Job> {
       }
     } catch (...) {
       // Where the next one begins is not known.
-      for (; item != first + count; ++item) fail(item, std::current_exception());
+      for (; item != first + count; ++item) fail(item, current_error());
     }
   }
 

@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: BSL-1.0
 // The threads of a ThreadPool and what they take from one another.
 #pragma once
+#include <cxxabi.h>
 #include <multiprocessing/detail/job.hpp>
 #include <multiprocessing/detail/pool_stats.hpp>
 #include <multiprocessing/detail/pool_task.hpp>
 
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <memory>
+#include <type_traits>
 #include <utility>
+#include <variant>
 #include <vector>
 
 namespace multiprocessing::pool {
@@ -38,9 +42,18 @@ class ThreadPoolHandle {
   std::shared_ptr<pool::ThreadCore> core_;
 };
 
-/// Hands a chunk of `items` of the job from `first` on, which `run` runs, to a ThreadPool's host.
-void submit_to_threads(JobHost& host, std::shared_ptr<Job> job, std::size_t first,
-                       std::size_t items, std::function<void()> run);
+/// Runs what is left of a chunk; or fails it, if there is an error. Called again where a task ended
+/// its thread.
+using ChunkRunner = std::function<void(const std::exception_ptr& error)>;
+
+/// Hands a chunk of `items` of the job to a ThreadPool's host.
+void submit_to_threads(JobHost& host, std::shared_ptr<Job> job, std::size_t items, ChunkRunner run);
+
+/// What the caller gets for the exception that is being handled in a task: of exit() a RemoteError,
+/// as from a pool of processes.
+[[nodiscard]] std::exception_ptr task_error();
+/// And for pthread_exit.
+[[nodiscard]] std::exception_ptr thread_end_error();
 
 /// As a ChunkWriter, but nothing is written: the items stay objects.
 template <class F, class Item, Style style> class ThreadChunk {
@@ -66,37 +79,57 @@ template <class F, class Item, Style style> class ThreadChunk {
     if (items_.empty()) return;
     const std::size_t first = submitted_;
     const std::size_t count = items_.size();
-    auto chunk = std::make_shared<std::pair<F, std::vector<Item>>>(function_, std::move(items_));
+    auto chunk = std::make_shared<Chunk>(Chunk{function_, std::move(items_), 0});
     items_.clear();
     submitted_ += count;
-    submit_to_threads(*host_, job_, first, count,
-                      [end = end_, job = job_, first, chunk = std::move(chunk)] {
-                        end(*job, first, chunk->first, chunk->second);
-                      });
+    submit_to_threads(*host_, job_, count,
+                      [end = end_, job = job_, first, chunk = std::move(chunk)](
+                          const std::exception_ptr& error) { end(*job, first, *chunk, error); });
   }
 
  private:
-  using End = void (*)(Job& job, std::size_t first, F& function, std::vector<Item>& items);
+  struct Chunk {
+    F function;
+    std::vector<Item> items;
+    std::size_t next;
+  };
+  using End = void (*)(Job& job, std::size_t first, Chunk& chunk, const std::exception_ptr& error);
 
+  // What pthread_exit unwinds with is no object: UBSan would mind the reference to it, and would
+  // where this is inlined.
   template <class AnyJob>
-  static void end_chunk(Job& any_job, std::size_t first, F& function, std::vector<Item>& items) {
-    using R = task_result_t<F, Item, style>;
+  __attribute__((no_sanitize("null"), noinline)) static void end_chunk(
+      Job& any_job, std::size_t first, Chunk& chunk, const std::exception_ptr& error) {
     auto& job = static_cast<AnyJob&>(any_job);
-    for (std::size_t i = 0; i < items.size(); ++i) {
+    while (chunk.next < chunk.items.size()) {
+      const std::size_t i = chunk.next++;
+      if (error != nullptr) {
+        job.fail(first + i, error);
+        continue;
+      }
       try {
-        if constexpr (!std::is_void_v<R>) {
-          job.put(first + i, static_cast<R>(call_task<style>(function, std::move(items[i]))));
-        } else {
-          call_task<style>(function, std::move(items[i]));
-          if constexpr (requires { job.put(first + i, std::monostate{}); }) {
-            job.put(first + i, std::monostate{});
-          }
-        }
+        end_item(job, first + i, chunk.function, std::move(chunk.items[i]));
+      } catch (const abi::__forced_unwind&) {
+        job.fail(first + i, thread_end_error());
+        throw;
       } catch (...) {
-        job.fail(first + i, std::current_exception());
+        job.fail(first + i, task_error());
       }
     }
-    job.note_ended(items.size());
+    job.note_ended(chunk.items.size());
+  }
+
+  template <class AnyJob>
+  static void end_item(AnyJob& job, std::size_t number, F& function, Item&& item) {
+    using R = task_result_t<F, Item, style>;
+    if constexpr (!std::is_void_v<R>) {
+      job.put(number, static_cast<R>(call_task<style>(function, std::move(item))));
+    } else {
+      call_task<style>(function, std::move(item));
+      if constexpr (requires { job.put(number, std::monostate{}); }) {
+        job.put(number, std::monostate{});
+      }
+    }
   }
 
   const std::shared_ptr<JobHost> host_;
