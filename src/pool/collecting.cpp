@@ -3,6 +3,7 @@
 // calls callbacks.
 #include <fmt/format.h>
 
+#include <csignal>
 #include <multiprocessing/errors.hpp>
 #include <thread>
 #include <utility>
@@ -178,6 +179,30 @@ void Core::notify() noexcept {
   events_.store(true);
   board_.results.notify_all();
   if (!collecting_.load()) call_result_thread();
+}
+
+// Of an executor that takes no more. The calling thread never returns to what it was at.
+void Core::await_calls_at_exit() {
+  if (calling_here != this && !collects_here()) {
+    await_end(os::Deadline::never());
+    return;
+  }
+  // In the midst of a result, which will never be whole.
+  if (collecting_here != nullptr) return staff_.stop(SIGTERM);
+  // In a callback: where no other thread collects, only this one can.
+  const auto none_left = [](void* core) {
+    return static_cast<Core*>(core)->desk_.outstanding() == 0;
+  };
+  while (!none_left(this)) {
+    if (take_attention()) {
+      collect_here(none_left, this, os::Deadline::never());
+      leave_attention();
+    } else {
+      result_gate_.wait([&]() noexcept { return none_left(this) || !collecting_.load(); },
+                        os::Deadline::never());
+    }
+  }
+  dismiss_if_done();
 }
 
 bool Core::await_end(const os::Deadline& deadline) noexcept {

@@ -88,7 +88,7 @@ void Core::open() {
     core->finalizer_.reset();
     if (core->plan_.executor) {
       core->close();
-      core->await_end(os::Deadline::never());
+      core->await_calls_at_exit();
     } else {
       core->terminate(SIGTERM, true);
     }

@@ -74,6 +74,7 @@ class Core final : public detail::TaskHost, public std::enable_shared_from_this<
  private:
   enum class State { kOpen, kClosed, kTerminated };
 
+  void await_calls_at_exit();
   [[nodiscard]] bool collects_here() const noexcept;
   void collect_here(Satisfied satisfied, void* context, const os::Deadline& deadline);
   [[nodiscard]] bool staff_gone() const;
