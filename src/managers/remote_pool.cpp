@@ -15,6 +15,7 @@
 
 #include "connection/parking.hpp"
 #include "os/thread.hpp"
+#include "pool/ending.hpp"
 #include "process/error_codec.hpp"
 #include "process/exit.hpp"
 
@@ -219,6 +220,7 @@ void RemotePool::accept(const PoolResults& results) {
     for (std::size_t i = 0; i < results.items; ++i) job->fail(results.first_item + i, error);
   };
   try {
+    const pool::NeededByEnd needed;
     const RawBytes& raw = results.outcomes;
     connection::Unparked unparked(raw.handles);
     detail::Decoder decoder(raw.bytes, raw.handles, unparked.descriptors());

@@ -5,12 +5,12 @@
 
 #include <csignal>
 #include <multiprocessing/errors.hpp>
-#include <thread>
 #include <utility>
 
 #include "connection/parking.hpp"
 #include "memory/parcel.hpp"
 #include "os/clock.hpp"
+#include "pool/ending.hpp"
 #include "process/tree.hpp"
 
 namespace multiprocessing::pool {
@@ -102,17 +102,27 @@ void Core::require_own() const {
       name()));
 }
 
-void Core::require_open() const {
+void Core::require_open() {
   require_own();
+  std::exception_ptr error;
   {
     const std::lock_guard guard(mutex_);
-    if (broken_ != nullptr) std::rethrow_exception(broken_);
+    error = broken_;
   }
-  if (state_.load() == State::kOpen) return;
+  if (error == nullptr && state_.load() == State::kOpen) return;
+  if (error == nullptr) error = closed_error();
+  // Who sleeps collects nothing.
+  if (collects_here() && waits_for_ending()) leave_attention();
+  detail::fail_unless_ending(error);
+}
+
+std::exception_ptr Core::closed_error() const {
   if (plan_.executor) {
-    throw RuntimeError("this ProcessPoolExecutor takes no more calls: it was shut down");
+    return std::make_exception_ptr(
+        RuntimeError("this ProcessPoolExecutor takes no more calls: it was shut down"));
   }
-  throw ValueError("this Pool takes no more tasks: it was closed or terminated; make another one");
+  return std::make_exception_ptr(
+      ValueError("this Pool takes no more tasks: it was closed or terminated; make another one"));
 }
 
 std::uint64_t Core::begin_call() {

@@ -41,7 +41,7 @@ class Core final : public detail::TaskHost, public std::enable_shared_from_this<
   void submit(const detail::NewChunk& chunk, const detail::Encoder& arguments,
               ParcelOwner parcel) override;
   /// THROWS: ValueError (of an executor RuntimeError) if it takes no tasks any more; what broke it.
-  void require_open() const;
+  void require_open();
   void require_own() const override;
 
   void close();
@@ -74,6 +74,7 @@ class Core final : public detail::TaskHost, public std::enable_shared_from_this<
  private:
   enum class State { kOpen, kClosed, kTerminated };
 
+  [[nodiscard]] std::exception_ptr closed_error() const;
   void await_calls_at_exit();
   [[nodiscard]] bool collects_here() const noexcept;
   void collect_here(Satisfied satisfied, void* context, const os::Deadline& deadline);

@@ -10,6 +10,7 @@
 
 #include "connection/parking.hpp"
 #include "memory/reference_word.hpp"
+#include "pool/ending.hpp"
 #include "pool/lines.hpp"
 #include "queues/consumer.hpp"
 
@@ -121,6 +122,7 @@ std::size_t Desk::accept(TaskSlot& slot, Task& task, std::uint32_t end) {
   const std::uint32_t first = slot.first;
   const std::size_t items = end - first;
   if (items == 0 || task.job->abandoned()) return items;
+  const NeededByEnd needed;
   const std::uint64_t name = slot.results[slot.which.load(std::memory_order_acquire)].load();
   const std::size_t bytes = slot.result_bytes.load(std::memory_order_relaxed);
   if (name == 0) {

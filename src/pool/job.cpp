@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "os/log.hpp"
+#include "pool/ending.hpp"
 #include "process/error_codec.hpp"
 
 namespace multiprocessing::detail {
@@ -90,6 +91,7 @@ void Job::finish(std::unique_lock<std::mutex>& lock) {
 }
 
 void Job::run_callbacks() {
+  const pool::NeededByEnd needed;
   std::unique_lock lock(mutex_);
   for (std::size_t told = SIZE_MAX;;) {
     if (progress_ != nullptr && told != ended_) {
@@ -162,7 +164,7 @@ std::exception_ptr Job::error() const {
 }
 
 void Job::rethrow() const {
-  if (const std::exception_ptr first = error()) std::rethrow_exception(first);
+  if (const std::exception_ptr first = error()) fail_unless_ending(first);
 }
 
 std::size_t Job::items_ended() const {

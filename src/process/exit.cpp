@@ -92,6 +92,12 @@ void end_children() noexcept {
 
 thread_local int exit_scopes = 0;
 
+// Who ends the process is told from who ended the one that it was forked from by the generation.
+// ending := generation + 1 : 31   destroys : 1     by std::exit, which destroys the globals
+std::atomic<unsigned> ending{0};
+thread_local unsigned ending_here = 0;  // generation + 1
+thread_local unsigned destroys = 0;
+
 // The names of blocks go after the children, who may still be attaching them.
 [[maybe_unused]] const bool kNamesGoLast =
     (sharedctypes::before_first_name(register_exit_hook), true);
@@ -124,12 +130,20 @@ bool remove_finalizer(FinalizerId id) noexcept {
 }
 
 bool begin_ending() noexcept {
-  // Who ends the process is told from who ended the one that it was forked from by the generation.
-  static std::atomic<unsigned> ending{0};
-  static thread_local unsigned ending_here = 0;
   const unsigned own = generation() + 1;
-  if (ending.exchange(own) != own) ending_here = own;
+  unsigned seen = ending.load();
+  while (seen >> 1 != own) {
+    if (ending.compare_exchange_weak(seen, own << 1 | destroys)) {
+      ending_here = own;
+      break;
+    }
+  }
   return ending_here == own;
+}
+
+bool ended_by_another() noexcept {
+  const unsigned own = generation() + 1;
+  return ending.load() == own << 1 && ending_here != own;
 }
 
 void run_exit_procedure() noexcept {
@@ -149,7 +163,10 @@ void run_exit_procedure() noexcept {
 void register_exit_hook() {
   // At the first need and not before main: then it runs before the destructors of globals, whose
   // queues and locks the children may be using.
-  static const int registered = std::atexit([] { run_exit_procedure(); });
+  static const int registered = std::atexit([] {
+    destroys = 1;
+    run_exit_procedure();
+  });
   static_cast<void>(registered);
 }
 

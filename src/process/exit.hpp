@@ -20,6 +20,10 @@ bool remove_finalizer(FinalizerId id) noexcept;
 /// others have to wait for the end, so that there is one exit code.
 [[nodiscard]] bool begin_ending() noexcept;
 
+/// Whether another thread ends this process and nothing will wait for the calling one: no
+/// destructor of a global follows, as after std::exit. Claims nothing.
+[[nodiscard]] bool ended_by_another() noexcept;
+
 /// The functions of signals that have come; finalizers; SIGTERM to the daemons; join of every
 /// child; the other finalizers. Once a process. Returns only in the thread that ends it.
 void run_exit_procedure() noexcept;

@@ -2,6 +2,7 @@
 // Programs that end while calls of a pool are under way, and with which exit code.
 #include <cstdlib>
 #include <multiprocessing/futures.hpp>
+#include <multiprocessing/signals.hpp>
 #include <multiprocessing/synchronize.hpp>
 
 #include "fresh_program.hpp"
@@ -72,6 +73,69 @@ FRESH_SCENARIO(exit_in_result) {
 }
 TEST_F(PoolExitTest, AResultMayEndTheProgramThatReadsItWhileOtherCallsRun) {
   EXPECT_EQ(run_fresh("exit_in_result"), 4);
+}
+
+// From here on SIGTERM ends the program in order, with a code of its own; and not at once, for it
+// has a child to wait for.
+void exit_on_sigterm() {
+  static Process child([] { std::this_thread::sleep_for(50ms); });
+  child.start();
+  signals::handle(SIGTERM, [] { multiprocessing::exit(7); });
+}
+int terminate_at_ten(pid_t program, int x) {
+  if (x == 10) ::kill(program, SIGTERM);
+  return x;
+}
+int terminate_and_wait(pid_t program, int /*item*/) {
+  ::kill(program, SIGTERM);
+  wait_for_ever();
+}
+
+FRESH_SCENARIO(sigterm_in_map) {
+  exit_on_sigterm();
+  const Pool pool(2);
+  pool.map(partial(terminate_and_wait, ::getpid()), numbers(1, 1000));
+  return 1;
+}
+FRESH_SCENARIO(sigterm_in_imap) {
+  exit_on_sigterm();
+  const Pool pool(2);
+  for (const int x : pool.imap(partial(terminate_and_wait, ::getpid()), numbers(1, 9))) return x;
+  return 1;
+}
+FRESH_SCENARIO(sigterm_in_a_thread_that_waits) {
+  exit_on_sigterm();
+  const Pool pool(2);
+  std::thread([&] { pool.apply(terminate_and_wait, ::getpid(), 1); }).detach();
+  wait_for_ever();
+}
+FRESH_SCENARIO(sigterm_among_calls) {
+  exit_on_sigterm();
+  const Pool pool(1);
+  for (int i = 0;; ++i) pool.apply(terminate_at_ten, ::getpid(), i);
+}
+FRESH_SCENARIO(sigterm_while_items_are_handed_out) {
+  exit_on_sigterm();
+  const Pool pool(1);
+  pool.map(partial(terminate_at_ten, ::getpid()), numbers(0, 2'000'000), {.chunksize = 1});
+  return 1;
+}
+FRESH_SCENARIO(sigterm_while_an_executor_is_given_calls) {
+  exit_on_sigterm();
+  const ProcessPoolExecutor executor(1);
+  for (int i = 0;; ++i) executor.submit(terminate_at_ten, ::getpid(), i).result();
+}
+
+class PoolSignalExitTest : public PoolTest, public testing::WithParamInterface<std::string> {};
+INSTANTIATE_TEST_SUITE_P(All, PoolSignalExitTest,
+                         testing::Values("sigterm_in_map", "sigterm_in_imap",
+                                         "sigterm_in_a_thread_that_waits", "sigterm_among_calls",
+                                         "sigterm_while_items_are_handed_out",
+                                         "sigterm_while_an_executor_is_given_calls"),
+                         start_method_name);
+
+TEST_P(PoolSignalExitTest, ASignalsFunctionMayEndTheProgramWhileOthersUseAPool) {
+  EXPECT_EQ(run_fresh(GetParam()), 7);
 }
 
 }  // namespace

@@ -29,6 +29,10 @@ enum class Outcome : std::uint8_t { kValue, kError };
 /// The exception that is being handled. Never null: one that is not of C++ is a RuntimeError.
 [[nodiscard]] std::exception_ptr current_error();
 
+/// THROWS that; but where exit() in another thread ends this process, and so its pools, it waits
+/// for that end.
+[[noreturn]] void fail_unless_ending(const std::exception_ptr& error);
+
 /// Who runs the items of jobs: a pool.
 class JobHost {
  public:
@@ -84,7 +88,7 @@ class Job : public std::enable_shared_from_this<Job> {
   }
   /// The first error in time; null if there is none so far.
   [[nodiscard]] std::exception_ptr error() const;
-  /// THROWS: the first error, if there is one.
+  /// THROWS: the first error, if there is one; see fail_unless_ending().
   void rethrow() const;
   [[nodiscard]] std::size_t items_ended() const;
   [[nodiscard]] std::size_t items_expected() const;

@@ -126,7 +126,7 @@ template <class R> class ResultRange {
       case Job::Next::kItem:
         break;
     }
-    if (item.index() == 0) std::rethrow_exception(std::get<0>(item));
+    if (item.index() == 0) detail::fail_unless_ending(std::get<0>(item));
     return std::get<1>(std::move(item));
   }
 
