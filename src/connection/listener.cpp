@@ -91,9 +91,8 @@ Connection connect(ClientOptions options, const Address& address, const AuthKey&
     if (options.authkey) {
       authenticate(fd.get(), {options.authkey.bytes(), options.allow_md5}, deadline);
     }
-    return ConnectionCore::connection(std::make_shared<connection::StreamEnd>(
-        std::move(fd), connection::StreamOptions{options.max_message_bytes, options.pickle},
-        connection::ReadAhead::of_own_descriptor()));
+    return ConnectionCore::connection(
+        connection::StreamEnd::of_own(std::move(fd), {options.max_message_bytes, options.pickle}));
   } catch (const EOFError& error) {
     throw EOFError(fmt::format("{}: {}", whom, error.what()));
   } catch (const AuthenticationError& error) {

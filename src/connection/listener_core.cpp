@@ -126,9 +126,8 @@ Connection ListenerCore::accept(const os::Deadline& deadline) {
     last_accepted_ = guest.peer;
   }
   if (options_.authkey) authenticate(guest);
-  return ConnectionCore::connection(std::make_shared<connection::StreamEnd>(
-      std::move(guest.fd), connection::StreamOptions{options_.max_message_bytes, options_.pickle},
-      connection::ReadAhead::of_own_descriptor()));
+  return ConnectionCore::connection(connection::StreamEnd::of_own(
+      std::move(guest.fd), {options_.max_message_bytes, options_.pickle}));
 }
 
 std::optional<Address> ListenerCore::last_accepted() {

@@ -28,6 +28,8 @@ class ReadAhead {
   /// For one that others have too, with what share() gave to them.
   explicit ReadAhead(memory::Handle shared = {}) noexcept;
 
+  /// Whether the descriptor was made here, or in another process of this program.
+  [[nodiscard]] bool own_descriptor() const noexcept { return static_cast<bool>(state_); }
   /// Others are about to have the descriptor; what they need for that.
   const memory::Handle& share() noexcept;
   /// Somebody is about to sleep at the descriptor. True: for the moment, bytes may be taken out of

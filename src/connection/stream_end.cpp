@@ -11,7 +11,6 @@
 
 #include "connection/preamble.hpp"
 #include "connection/travel.hpp"
-#include "os/socket.hpp"
 
 namespace multiprocessing::connection {
 namespace {
@@ -44,6 +43,11 @@ class LengthPrefix {
 
 }  // namespace
 
+std::shared_ptr<StreamEnd> StreamEnd::of_own(os::Fd fd, StreamOptions options) {
+  os::set_slices(fd.get());
+  return std::make_shared<StreamEnd>(std::move(fd), options, ReadAhead::of_own_descriptor());
+}
+
 void StreamEnd::send_on(int fd, const Outgoing& message) {
   if (!message.handles.empty() || !message.descriptors.empty()) {
     throw TypeError(
@@ -55,7 +59,7 @@ void StreamEnd::send_on(int fd, const Outgoing& message) {
   LengthPrefix length(shown.size() + message.bytes.size());
   iovec parts[] = {length.part(), length.long_part(), part_of(shown), part_of(message.bytes)};
   const std::lock_guard turn(sending_);
-  if (!os::send_all(fd, parts)) {
+  if (!os::send_all(fd, parts, sleep_)) {
     throw BrokenPipeError("Connection: send: the other side is closed");
   }
 }
@@ -66,7 +70,7 @@ void StreamEnd::receive_exactly(Source& from, std::span<std::byte> into, std::ui
   std::copy_n(from.front.begin(), here, into.begin());
   from.front = from.front.subspan(here);
   const std::size_t got =
-      here + os::receive_all(from.fd, into.subspan(here), os::Deadline::never());
+      here + os::receive_all(from.fd, into.subspan(here), os::Deadline::never(), sleep_);
   if (got == into.size()) return;
   if (got == 0 && before == 0) throw EOFError("Connection: recv: the other side is closed");
   end_reading();
@@ -135,7 +139,7 @@ void StreamEnd::receive_on(int fd, detail::Incoming& message, std::optional<std:
   const std::lock_guard guard(receiving_);
   ReadAhead::Turn turn(ahead_);
   if (turn.reads_ahead()) {
-    turn.received(os::receive_some(fd, turn.room(), os::Deadline::never()));
+    turn.received(os::receive_some(fd, turn.room(), os::Deadline::never(), sleep_));
     if (turn.bytes().empty()) throw EOFError("Connection: recv: the other side is closed");
   }
   Source from{fd, turn.bytes()};

@@ -9,10 +9,12 @@
 // Threads of one process take turns frame by frame. Processes that share the socket have to do so
 // themselves, as in Python.
 #pragma once
+#include <memory>
 #include <multiprocessing/listener.hpp>
 
 #include "connection/core.hpp"
 #include "connection/read_ahead.hpp"
+#include "os/socket.hpp"
 
 namespace multiprocessing::connection {
 
@@ -27,9 +29,13 @@ class StreamEnd final : public detail::ConnectionCore {
             bool may_write = true) noexcept
       : ConnectionCore(std::move(fd), may_read, may_write),
         options_(options),
-        ahead_(std::move(ahead)) {
+        ahead_(std::move(ahead)),
+        sleep_(ahead_.own_descriptor() ? os::Sleep::kInCall : os::Sleep::kInPoll) {
     pickles(options.pickle);
   }
+
+  /// An end of a socket that the library has just made.
+  [[nodiscard]] static std::shared_ptr<StreamEnd> of_own(os::Fd fd, StreamOptions options);
 
   void travel(detail::Encoder& encoder) override;
 
@@ -54,6 +60,7 @@ class StreamEnd final : public detail::ConnectionCore {
 
   const StreamOptions options_;
   ReadAhead ahead_;
+  const os::Sleep sleep_;
   os::ForkMutex sending_;    // held for one frame
   os::ForkMutex receiving_;  // held for one frame
 };

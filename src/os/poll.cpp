@@ -11,10 +11,20 @@ namespace multiprocessing::os {
 namespace {
 
 std::atomic<void (*)()> idle_work{nullptr};
+std::atomic<std::int64_t> idle_work_due_ns{0};
 
 }  // namespace
 
 void set_idle_work(void (*work)()) noexcept { idle_work.store(work); }
+
+void do_idle_work() {
+  const auto work = idle_work.load();
+  if (work == nullptr) return;
+  const std::int64_t now = now_ns();
+  std::int64_t due = idle_work_due_ns.load(std::memory_order_relaxed);
+  // One thread at a time does it.
+  if (now >= due && idle_work_due_ns.compare_exchange_strong(due, now + kIdleNs)) work();
+}
 
 int poll_until(std::span<pollfd> entries, const Deadline& deadline) {
   for (;;) {
@@ -24,13 +34,13 @@ int poll_until(std::span<pollfd> entries, const Deadline& deadline) {
     }
     const timespec slice{0, static_cast<long>(ns)};
     const int ready = ::ppoll(entries.data(), entries.size(), &slice, nullptr);
-    if (ready > 0) return ready;
     if (ready < 0 && errno != EINTR) {
       throw std::system_error(errno, std::generic_category(), "cannot poll");
     }
-    if (ready < 0) continue;
-    if (deadline.passed()) return 0;
-    if (const auto work = idle_work.load()) work();
+    // However it ended: who never waits for long has to hear of the dead, too.
+    do_idle_work();
+    if (ready > 0) return ready;
+    if (ready == 0 && deadline.passed()) return 0;
   }
 }
 

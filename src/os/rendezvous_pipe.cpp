@@ -41,14 +41,16 @@ void close_those_of_the_parent() {
 }
 
 // Some sandboxes forbid vmsplice: plain writes do the same with one copy more.
+// Neither waits for room.
 ssize_t write_some(int fd, std::span<const std::byte> bytes) noexcept {
   static std::atomic<bool> no_splice{false};
   if (!no_splice.load(std::memory_order_relaxed)) {
     const iovec part{const_cast<std::byte*>(bytes.data()), bytes.size()};
-    const ssize_t put = ::vmsplice(fd, &part, 1, 0);
+    const ssize_t put = ::vmsplice(fd, &part, 1, SPLICE_F_NONBLOCK);
     if (put >= 0 || (errno != ENOSYS && errno != EPERM && errno != EINVAL)) return put;
     no_splice.store(true, std::memory_order_relaxed);
   }
+  ::fcntl(fd, F_SETFL, O_WRONLY | O_NONBLOCK);
   return ::write(fd, bytes.data(), bytes.size());
 }
 
@@ -59,6 +61,10 @@ bool write_all(int fd, std::span<const std::byte> bytes) {
       bytes = bytes.subspan(static_cast<std::size_t>(put));
     } else if (errno == EPIPE) {
       return false;
+    } else if (errno == EAGAIN) {
+      // Not in the call: a reader's end that a dead process left behind keeps it from ending.
+      pollfd entry{fd, POLLOUT, 0};
+      poll_until(std::span(&entry, 1), Deadline::never());
     } else if (errno != EINTR) {
       fail("Connection: cannot send a large message");
     }

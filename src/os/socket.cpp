@@ -2,6 +2,7 @@
 #include "os/socket.hpp"
 
 #include <sys/socket.h>
+#include <sys/time.h>
 
 #include <array>
 #include <cerrno>
@@ -25,6 +26,13 @@ bool again(int fd, short events, const Deadline& deadline) {
   if (errno != EAGAIN && errno != EWOULDBLOCK) return false;
   pollfd entry{fd, events, 0};
   if (poll_until(std::span(&entry, 1), deadline) == 0) fail(ETIMEDOUT, "the time is over");
+  return true;
+}
+
+// The same for a stream. Signals may come more often than a slice ends.
+bool stream_again(int fd, short events, const Deadline& deadline) {
+  if (errno != EINTR) return again(fd, events, deadline);
+  do_idle_work();
   return true;
 }
 
@@ -166,7 +174,14 @@ bool hung_up(int fd) noexcept {
   return ::poll(&entry, 1, 0) == 1 && (entry.revents & (POLLHUP | POLLERR)) != 0;
 }
 
-bool send_all(int fd, std::span<iovec> parts) {
+void set_slices(int fd) noexcept {
+  const timeval slice{0, kIdleNs / 1000};
+  ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &slice, sizeof slice);
+  ::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &slice, sizeof slice);
+}
+
+bool send_all(int fd, std::span<iovec> parts, Sleep sleep) {
+  const int flags = MSG_NOSIGNAL | (sleep == Sleep::kInCall ? 0 : MSG_DONTWAIT);
   std::array<std::byte, kGatheredMax> room;
   iovec whole{room.data(), 0};
   if (gather(parts, room, whole.iov_len)) parts = std::span(&whole, 1);
@@ -174,34 +189,36 @@ bool send_all(int fd, std::span<iovec> parts) {
     msghdr header{};
     header.msg_iov = parts.data();
     header.msg_iovlen = parts.size();
-    const ssize_t sent =
-        parts.size() == 1 ? ::send(fd, parts.front().iov_base, parts.front().iov_len, MSG_NOSIGNAL)
-                          : ::sendmsg(fd, &header, MSG_NOSIGNAL);
+    const ssize_t sent = parts.size() == 1
+                             ? ::send(fd, parts.front().iov_base, parts.front().iov_len, flags)
+                             : ::sendmsg(fd, &header, flags);
     if (sent >= 0) {
       parts = drop_sent(parts, static_cast<std::size_t>(sent));
       continue;
     }
     if (errno == EPIPE || errno == ECONNRESET) return false;
-    if (!again(fd, POLLOUT, Deadline::never())) fail(errno, "Connection: cannot send");
+    if (!stream_again(fd, POLLOUT, Deadline::never())) fail(errno, "Connection: cannot send");
   }
   return true;
 }
 
-std::size_t receive_some(int fd, std::span<std::byte> buffer, const Deadline& deadline) {
+std::size_t receive_some(int fd, std::span<std::byte> buffer, const Deadline& deadline,
+                         Sleep sleep) {
+  const int flags = deadline.is_never() && sleep == Sleep::kInCall ? 0 : MSG_DONTWAIT;
   for (;;) {
-    const int flags = deadline.is_never() ? 0 : MSG_DONTWAIT;
     const ssize_t got = ::recv(fd, buffer.data(), buffer.size(), flags);
     if (got >= 0) return static_cast<std::size_t>(got);
     // Python tells of a reset too, but as of any other error: here it is an end.
     if (errno == ECONNRESET) return 0;
-    if (!again(fd, POLLIN, deadline)) fail(errno, "Connection: cannot receive");
+    if (!stream_again(fd, POLLIN, deadline)) fail(errno, "Connection: cannot receive");
   }
 }
 
-std::size_t receive_all(int fd, std::span<std::byte> buffer, const Deadline& deadline) {
+std::size_t receive_all(int fd, std::span<std::byte> buffer, const Deadline& deadline,
+                        Sleep sleep) {
   std::size_t done = 0;
   while (done < buffer.size()) {
-    const std::size_t got = receive_some(fd, buffer.subspan(done), deadline);
+    const std::size_t got = receive_some(fd, buffer.subspan(done), deadline, sleep);
     if (got == 0) break;
     done += got;
   }

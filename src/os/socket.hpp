@@ -57,15 +57,27 @@ std::optional<Packet> try_receive_packet(int fd, std::span<std::byte> buffer,
 /// Whether the other end is closed in every process.
 [[nodiscard]] bool hung_up(int fd) noexcept;
 
+/// Where those who have to wait for a stream sleep. The other end may be parked by a process that
+/// died: somebody has to do the idle work (os/poll.hpp).
+enum class Sleep {
+  kInCall,  ///< in the call, which is quicker; idle work is done if the socket has slices
+  kInPoll   ///< in poll_until, for sockets of which nothing is known
+};
+
+/// Blocking calls at that socket return now and then, with EAGAIN. Whoever shares it notices.
+void set_slices(int fd) noexcept;
+
 /// Sends all of the parts, in pieces if need be; changes `parts`. False: nobody can receive it.
-bool send_all(int fd, std::span<iovec> parts);
+bool send_all(int fd, std::span<iovec> parts, Sleep sleep = Sleep::kInCall);
 
 /// Reads what is there, or the next that comes; says how many bytes, 0 at the end of the stream. A
 /// deadline that passes is ETIMEDOUT.
-std::size_t receive_some(int fd, std::span<std::byte> buffer, const Deadline& deadline);
+std::size_t receive_some(int fd, std::span<std::byte> buffer, const Deadline& deadline,
+                         Sleep sleep = Sleep::kInCall);
 
 /// Reads until the buffer is full, the stream ends or the deadline passes; says how many bytes
 /// came. A deadline that passes is ETIMEDOUT.
-std::size_t receive_all(int fd, std::span<std::byte> buffer, const Deadline& deadline);
+std::size_t receive_all(int fd, std::span<std::byte> buffer, const Deadline& deadline,
+                        Sleep sleep = Sleep::kInCall);
 
 }  // namespace multiprocessing::os

@@ -9,6 +9,8 @@
 #include <multiprocessing/connection.hpp>
 #include <string>
 #include <string_view>
+#include <thread>
+#include <utility>
 #include <vector>
 
 namespace multiprocessing::test {
@@ -45,6 +47,16 @@ inline std::vector<Address> all_kinds(const Folder& folder) {
           folder / "s",
           Address("\0mp-test-" + std::to_string(::getpid())),
           {}};
+}
+
+/// The two ends of a Connection through a Listener: the client's and the server's.
+inline std::pair<Connection, Connection> through_listener(const Address& at = {}) {
+  Listener listener(at);
+  Connection client;
+  std::thread connecting([&] { client = Client(listener.address()); });
+  Connection server = listener.accept();
+  connecting.join();
+  return {client, server};
 }
 
 /// A path or an abstract address as the kernel has it.

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // Connections as a Listener or a Client makes them, of a descriptor.
 #pragma once
-#include <memory>
 #include <multiprocessing/connection.hpp>
 
 #include "connection/stream_end.hpp"
@@ -9,8 +8,7 @@
 namespace multiprocessing::test {
 
 inline Connection reading_ahead(int fd) {
-  return detail::ConnectionCore::connection(std::make_shared<connection::StreamEnd>(
-      os::Fd(fd), connection::StreamOptions{}, connection::ReadAhead::of_own_descriptor()));
+  return detail::ConnectionCore::connection(connection::StreamEnd::of_own(os::Fd(fd), {}));
 }
 
 }  // namespace multiprocessing::test
