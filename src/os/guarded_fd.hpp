@@ -3,7 +3,8 @@
 //
 // Its number stays taken until the last call that uses it has returned, so no call ever hits a
 // descriptor that was given the same number. What it refers to is let go at close(); a thread that
-// sleeps in the kernel at that moment keeps it until it wakes.
+// sleeps in the kernel at that moment keeps it until it wakes. This works without a free number,
+// too, by a descriptor of /dev/null that each process with such a descriptor keeps.
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -15,7 +16,7 @@ namespace multiprocessing::os {
 
 class GuardedFd {
  public:
-  explicit GuardedFd(Fd fd) noexcept : fd_(fd.release()) {}
+  explicit GuardedFd(Fd fd) noexcept : fd_(fd.release()) { keep_nothing(); }
   ~GuardedFd() { close(); }
   GuardedFd(const GuardedFd&) = delete;
   GuardedFd& operator=(const GuardedFd&) = delete;
@@ -58,6 +59,7 @@ class GuardedFd {
     if (state_.fetch_sub(1, std::memory_order_acq_rel) == (kClosed | 1)) free_number();
   }
   void free_number() noexcept;
+  static void keep_nothing() noexcept;
 
   std::atomic<std::uint32_t> state_{0};  // kClosed, kFreed and the number of uses
   const int fd_;
