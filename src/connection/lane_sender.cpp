@@ -7,7 +7,6 @@
 #include <system_error>
 
 #include "connection/lane_lock.hpp"
-#include "memory/arena.hpp"
 #include "os/poll.hpp"
 
 namespace multiprocessing::connection {
@@ -150,7 +149,7 @@ void LaneSender::wait_for(Tried what, Lane& lane, int fd, std::size_t frame) {
                                    os::Deadline::after(std::chrono::milliseconds(50)))) {
     if (os::hung_up(fd)) throw_broken_pipe();
     // What keeps the other end open may be a message that a dead process left behind.
-    memory::note_death();
+    os::do_idle_work();
   }
 }
 

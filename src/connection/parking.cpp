@@ -16,6 +16,7 @@
 #include "memory/block_allocator.hpp"
 #include "memory/layout.hpp"
 #include "memory/reference_word.hpp"
+#include "os/poll.hpp"
 #include "os/socket.hpp"
 #include "sync/lock_word.hpp"
 
@@ -170,9 +171,20 @@ void close_parked(ObjectHeader& object) {
   row.remove(memory::name_of(&object));
 }
 
+// Where nobody parks or takes anything, those who wait for the end of what is parked make room.
+void tidy_up() {
+  if (memory::mapping().control().parking_dirty.load() == 0) return;
+  try {
+    const Row row;
+  } catch (const std::exception&) {
+    // It stays dirty, and is tried again.
+  }
+}
+
 // Before main, for a process that parks nothing may still have to clean up after one that did.
-[[maybe_unused]] const bool finalizer_registered = [] {
+[[maybe_unused]] const bool registered = [] {
   memory::register_finalizer(Parked::kKind, close_parked);
+  os::set_later_idle_work(tidy_up);
   return true;
 }();
 

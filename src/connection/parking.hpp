@@ -13,8 +13,8 @@
 //   in the lock: the next one takes it over;
 //   while a packet is removed, which turns the row round: one is in it twice, or without an object,
 //   and a mark makes the next one who takes the lock remove it.
-// Who waits at an end of a Pipe or a stream sweeps now and then (os/poll.hpp), for the other end may
-// be parked.
+// Who waits at an end of a Pipe or a stream sweeps now and then and takes the lock if there is the
+// mark (os/poll.hpp), for the other end may be parked.
 //
 // Limits: 400 packets at a time in the whole tree, of 253 descriptors each; the system counts those
 // of a user who is not root against RLIMIT_NOFILE. What is beyond is an error.

@@ -11,11 +11,13 @@ namespace multiprocessing::os {
 namespace {
 
 std::atomic<void (*)()> idle_work{nullptr};
+std::atomic<void (*)()> later_idle_work{nullptr};
 std::atomic<std::int64_t> idle_work_due_ns{0};
 
 }  // namespace
 
 void set_idle_work(void (*work)()) noexcept { idle_work.store(work); }
+void set_later_idle_work(void (*work)()) noexcept { later_idle_work.store(work); }
 
 void do_idle_work() {
   const auto work = idle_work.load();
@@ -23,7 +25,9 @@ void do_idle_work() {
   const std::int64_t now = now_ns();
   std::int64_t due = idle_work_due_ns.load(std::memory_order_relaxed);
   // One thread at a time does it.
-  if (now >= due && idle_work_due_ns.compare_exchange_strong(due, now + kIdleNs)) work();
+  if (now < due || !idle_work_due_ns.compare_exchange_strong(due, now + kIdleNs)) return;
+  work();
+  if (const auto later = later_idle_work.load()) later();
 }
 
 int poll_until(std::span<pollfd> entries, const Deadline& deadline) {

@@ -163,6 +163,19 @@ TEST_F(Parking, WhatCouldNotBeRemovedForLackOfRoomIsRemovedLater) {
   EXPECT_FALSE(writer_is_open());
 }
 
+TEST_F(Parking, WhatCouldNotBeRemovedForLackOfRoomIsRemovedByWhoWaitsForItsEnd) {
+  std::vector<Handle> first = park(std::vector{reader.fileno()});
+  std::vector<Handle> second = park(std::vector{writer.fileno()});
+  writer.close();
+  {
+    const test::NoFreeDescriptor none;
+    second.clear();  // the first one is in front of it and cannot be moved
+  }
+
+  EXPECT_TRUE(reader.poll(20s));
+  EXPECT_EQ(Unparked(first).descriptors().size(), 1U);
+}
+
 TEST_F(Parking, ThatIsFullIsAnErrorAndGoesOnLater) {
   std::vector<Handle> parked;
   int error = 0;
