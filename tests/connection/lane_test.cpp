@@ -19,6 +19,7 @@
 #include "memory/arena.hpp"
 #include "random_killer.hpp"
 #include "step_killer.hpp"
+#include "watchdog.hpp"
 
 namespace multiprocessing {
 namespace {
@@ -245,6 +246,23 @@ TEST_F(LaneTest, AFirstSenderKilledAtAnyInstructionLeavesNoMemoryBehind) {
           },
   });
   EXPECT_GT(report.kills, 0);
+}
+
+// The receiver may wait for that very message before it takes another one.
+TEST_F(LaneTest, ASenderGoesOnAsSoonAsItsMessageFits) {
+  const test::Watchdog watchdog{30s};
+  auto [full, fills] = Pipe(false);
+  Child sender([&, &f = fills] {
+    const std::vector<std::byte> message = pattern(15'000);
+    for (int i = 0; i < 4; ++i) writer.send_bytes(message);
+    f.send(true);
+    writer.send_bytes(message);
+  });
+  EXPECT_TRUE(full.recv<bool>());
+  EXPECT_TRUE(test::eventually([&] { return test::is_asleep(sender.pid()); }));
+  EXPECT_EQ(reader.recv_bytes(), pattern(15'000));
+
+  EXPECT_EQ(sender.wait(), 0);
 }
 
 }  // namespace
