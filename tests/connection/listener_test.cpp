@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
 #include <sys/stat.h>
 
 #include <cerrno>
@@ -347,6 +348,21 @@ TEST_F(ListenerTest, AMessageLongerThanTheLimitIsRefusedUnread) {
   EXPECT_TRUE(server.writable());
   server.send(1);  // typed: more than 3 bytes
   EXPECT_EQ(errno_of([&] { static_cast<void>(client.recv<int>()); }), EMSGSIZE);
+}
+
+// What is under way to a host that has vanished is sent again at most ten seconds later each time,
+// fifteen times; by the system's own choice that takes 15 minutes.
+TEST_F(ListenerTest, AHostThatVanishedWithSomethingUnderWayIsNoticedAsSoonAsAnyOther) {
+  constexpr int kTcpRtoMaxMs = 44;
+  const auto ends = test::through_listener({"127.0.0.1", 0});
+  for (const Connection& end : {ends.first, ends.second}) {
+    int longest = 0;
+    socklen_t size = sizeof longest;
+    if (::getsockopt(end.fileno(), IPPROTO_TCP, kTcpRtoMaxMs, &longest, &size) != 0) {
+      GTEST_SKIP() << "this Linux is older than 6.15";
+    }
+    EXPECT_EQ(longest, 10'000);
+  }
 }
 
 TEST_F(ListenerTest, IsClosedOnExecAndLeaksNoDescriptors) {
