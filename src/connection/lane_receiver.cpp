@@ -89,6 +89,7 @@ void LaneReceiver::receive_packet(int fd, Taken& taken, detail::Incoming& messag
   const std::span<std::byte> buffer = message.buffer();
   PacketHeader header;
   for (;;) {
+    const os::NoForkMeanwhile no_fork;
     const auto packet = os::try_receive_packet(fd, buffer, taken.riding);
     if (!packet || packet->bytes < sizeof header) throw_foreign();
     std::memcpy(&header, buffer.data(), sizeof header);
@@ -101,6 +102,10 @@ void LaneReceiver::receive_packet(int fd, Taken& taken, detail::Incoming& messag
       if (packet->descriptors_lost || (elsewhere && taken.riding.empty())) {
         fail(EMFILE, "no room for what comes with the next message: " + descriptor_limit() +
                          (elsewhere ? "; the message comes again" : "; the message is lost"));
+      }
+      if (elsewhere) {
+        taken.body = std::make_unique<os::RendezvousEnd>(std::move(taken.riding.front()), no_fork);
+        taken.riding.erase(taken.riding.begin());
       }
       message.bytes = buffer.subspan(sizeof header, packet->bytes - sizeof header);
       return;

@@ -4,6 +4,7 @@
 #pragma once
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "connection/lane.hpp"
 #include "connection/pipe_state.hpp"
 #include "os/patience.hpp"
+#include "os/rendezvous_pipe.hpp"
 
 namespace multiprocessing::connection {
 
@@ -21,8 +23,9 @@ class LaneReceiver {
 
   struct Taken {
     PacketHeader header;
-    std::vector<os::Fd> riding;  ///< on its packet
-    bool too_long = false;       ///< and gone
+    std::vector<os::Fd> riding;               ///< on its packet
+    std::unique_ptr<os::RendezvousEnd> body;  ///< where it is elsewhere
+    bool too_long = false;                    ///< and gone
   };
   /// Takes the next message, if there is one; the body is in `message`, unless it is elsewhere.
   /// THROWS: std::system_error: EMFILE, EBADMSG; std::bad_alloc, and then it stays.

@@ -141,10 +141,9 @@ void PipeEnd::receive_on(int fd, detail::Incoming& message, std::optional<std::s
   LaneReceiver::Taken taken = take(fd, message, limit);
   const PacketHeader& header = taken.header;
   if (taken.too_long) refuse(header.total_bytes, *limit);
-  if (header.has(PacketHeader::kElsewhere)) {
-    os::Fd body = std::move(taken.riding.front());
-    taken.riding.erase(taken.riding.begin());
-    receive_elsewhere(std::move(body), header, message);
+  if (taken.body != nullptr) {
+    receive_elsewhere(*taken.body, header, message);
+    taken.body.reset();
   }
   if (header.bag != 0) message.handles = unpack(pipe_, header.bag);
   if (header.descriptors != 0 &&
@@ -164,9 +163,8 @@ void PipeEnd::read_body(const os::RendezvousEnd& body, std::span<std::byte> into
 }
 
 // Memory is touched as the bytes come, so that an early end costs nothing.
-void PipeEnd::receive_elsewhere(os::Fd pipe, const PacketHeader& header,
+void PipeEnd::receive_elsewhere(const os::RendezvousEnd& body, const PacketHeader& header,
                                 detail::Incoming& message) {
-  const os::RendezvousEnd body(std::move(pipe));
   const std::uint64_t total = header.total_bytes;
   if (header.type != 0) {
     const std::span<std::byte> room = message.room(total);

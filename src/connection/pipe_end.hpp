@@ -35,7 +35,8 @@ class PipeEnd final : public detail::ConnectionCore {
   void send_elsewhere(int fd, PacketHeader header, const Outgoing& message,
                       std::vector<int> riding);
   LaneReceiver::Taken take(int fd, detail::Incoming& message, std::optional<std::size_t> limit);
-  void receive_elsewhere(os::Fd pipe, const PacketHeader& header, detail::Incoming& message);
+  void receive_elsewhere(const os::RendezvousEnd& body, const PacketHeader& header,
+                         detail::Incoming& message);
   void read_body(const os::RendezvousEnd& body, std::span<std::byte> into, std::uint64_t before,
                  std::uint64_t total);
   [[nodiscard]] PipeState& pipe() const noexcept {

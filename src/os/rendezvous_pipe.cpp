@@ -16,6 +16,7 @@
 #include <system_error>
 #include <utility>
 
+#include "os/fork_mutex.hpp"
 #include "os/no_sigpipe.hpp"
 #include "os/poll.hpp"
 
@@ -24,6 +25,8 @@ namespace {
 
 constexpr std::size_t kPipeBytesMax = std::size_t{1} << 20;
 constexpr std::size_t kPipeBytesMin = std::size_t{64} << 10;
+
+ForkMutex making_or_closing;
 
 // Ends that are in use, each plus 1; more than these are not closed in a child.
 std::array<std::atomic<int>, 64> open_ends{};
@@ -74,9 +77,17 @@ bool write_all(int fd, std::span<const std::byte> bytes) {
 
 }  // namespace
 
-RendezvousEnd::RendezvousEnd(Fd fd) noexcept : fd_(std::move(fd)) {
-  static const int registered = ::pthread_atfork(nullptr, nullptr, close_those_of_the_parent);
+NoForkMeanwhile::NoForkMeanwhile() noexcept {
+  static const int registered =
+      ::pthread_atfork([] { making_or_closing.lock(); }, [] { making_or_closing.unlock(); },
+                       close_those_of_the_parent);
   static_cast<void>(registered);
+  making_or_closing.lock();
+}
+
+NoForkMeanwhile::~NoForkMeanwhile() { making_or_closing.unlock(); }
+
+RendezvousEnd::RendezvousEnd(Fd fd, const NoForkMeanwhile&) noexcept : fd_(std::move(fd)) {
   for (std::atomic<int>& entry : open_ends) {
     int none = 0;
     if (!entry.compare_exchange_strong(none, fd_.get() + 1)) continue;
@@ -86,13 +97,14 @@ RendezvousEnd::RendezvousEnd(Fd fd) noexcept : fd_(std::move(fd)) {
 }
 
 void RendezvousEnd::close() noexcept {
+  if (!fd_) return;
+  const NoForkMeanwhile no_fork;
   if (entry_ != nullptr) std::exchange(entry_, nullptr)->store(0);
   fd_.reset();
 }
 
-RendezvousPipe::RendezvousPipe(std::size_t bytes) : RendezvousPipe(make(bytes)) {}
-RendezvousPipe::RendezvousPipe(Ends ends) noexcept
-    : reader_(std::move(ends.reader)), writer_(std::move(ends.writer)) {}
+RendezvousPipe::RendezvousPipe(Ends ends, const NoForkMeanwhile& no_fork) noexcept
+    : reader_(std::move(ends.reader), no_fork), writer_(std::move(ends.writer), no_fork) {}
 
 RendezvousPipe::Ends RendezvousPipe::make(std::size_t bytes) {
   int ends[2];
