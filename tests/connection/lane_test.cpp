@@ -68,7 +68,7 @@ class LaneTest : public testing::Test {
 
 TEST_F(LaneTest, TheDescriptorIsReadableExactlyWhileThereIsAMessage) {
   EXPECT_FALSE(readable_by_poll());
-  for (const std::size_t size : {100, 100, 50'000, 100, 50'000, 50'000, 100}) {
+  for (const std::size_t size : {100U, 100U, 50'000U, 100U, 50'000U, 50'000U, 100U}) {
     writer.send_bytes(pattern(size));
   }
   for (int left = 7; left > 0; --left) {
@@ -111,7 +111,7 @@ TEST_F(LaneTest, ASenderWaitsWhileThePipeIsFullAndLosesNothing) {
 }
 
 TEST_F(LaneTest, ASenderThatWaitsForRoomIsToldThatNobodyReceives) {
-  Child receiver([&r = reader] { std::this_thread::sleep_for(1h); });
+  Child receiver([] { std::this_thread::sleep_for(1h); });
   Child sender([&r = reader, &w = writer] {
     r.close();
     try {
