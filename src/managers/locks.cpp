@@ -191,7 +191,13 @@ void ConditionReferent::wait(ServerCall& call) {
     throw;
   }
   std::erase(waiters_, &self);
-  lock_->acquire_all(lock, call, levels);
+  try {
+    lock_->acquire_all(lock, call, levels);
+  } catch (...) {
+    // It is not back with the lock, and cannot do what it was woken for.
+    if (self.notified) wake(1);
+    throw;
+  }
   call.reply(self.notified);
 }
 

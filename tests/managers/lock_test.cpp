@@ -263,6 +263,36 @@ TEST_P(ConditionTest, ANotificationIsForALivingWaiter) {
   EXPECT_EQ(woken.get(), 1);
 }
 
+TEST_P(ConditionTest, ANotificationIsForAnotherIfItsWaiterDiesBeforeItHasTheLockBack) {
+  ConditionProxy condition = manager_.Condition();
+  const auto waiting = manager_.Value<int>(0);
+  const auto woken = manager_.Value<int>(0);
+  auto first = context_.Process(wait_and_count, condition, waiting, woken);
+  auto second = context_.Process(wait_and_count, condition, waiting, woken);
+  const auto wait_for = [&](int n) {
+    return test::eventually([&] {
+      const std::scoped_lock guard(condition);
+      return waiting.get() == n;
+    });
+  };
+  first.start();
+  EXPECT_TRUE(wait_for(1));
+  second.start();
+  EXPECT_TRUE(wait_for(2));
+
+  {
+    const std::scoped_lock guard(condition);
+    condition.notify();
+    // By then the server has seen to it, as a rule, and the first waits for the lock.
+    std::this_thread::sleep_for(20ms);
+    first.kill();
+    first.join();
+  }
+
+  EXPECT_TRUE(second.join(20s));
+  EXPECT_EQ(woken.get(), 1);
+}
+
 TEST_P(ConditionTest, TellsThoseWhoWaitThatTheHolderOfTheLockWasKilled) {
   for (const auto work : {take_and_wait<ConditionProxy>, take_notify_and_wait<ConditionProxy>}) {
     ConditionProxy condition = manager_.Condition();
