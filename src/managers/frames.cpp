@@ -13,6 +13,7 @@
 #include <multiprocessing/errors.hpp>
 #include <new>
 #include <system_error>
+#include <utility>
 
 #include "memory/object.hpp"
 #include "os/clock.hpp"
@@ -125,6 +126,7 @@ std::optional<std::span<const std::byte>> FrameReader::read(int fd, std::uint64_
   // The payload begins at a multiple of 16, for which its length lies in front of one.
   constexpr std::size_t kLengthAt = kPayloadAt - sizeof(std::uint32_t);
   const std::size_t left = end_ - begin_;
+  announced_ = 0;
   if (left == 0 && capacity_ > kKeptBytes) {
     std::free(memory_);
     memory_ = nullptr;
@@ -152,10 +154,24 @@ std::optional<std::span<const std::byte>> FrameReader::read(int fd, std::uint64_
         EMSGSIZE, std::generic_category(),
         fmt::format("a message of {} bytes is announced, and the limit is {}", length, limit));
   }
+  announced_ = length;
   if (!fill(fd, length)) return std::nullopt;
+  announced_ = 0;
   const std::span<const std::byte> payload(memory_ + begin_, length);
   begin_ += length;
   return payload;
+}
+
+bool FrameReader::skip_rest(int fd) noexcept {
+  if (announced_ == 0) return false;
+  std::uint64_t rest = std::exchange(announced_, 0) - (end_ - begin_);
+  begin_ = end_ = 0;
+  while (rest != 0) {
+    const ssize_t got = ::recv(fd, memory_, std::min<std::uint64_t>(capacity_, rest), 0);
+    if (got == 0 || (got < 0 && errno != EINTR)) return false;
+    if (got > 0) rest -= static_cast<std::uint64_t>(got);
+  }
+  return true;
 }
 
 std::vector<detail::Handle> take_objects(std::span<const std::byte>& payload,

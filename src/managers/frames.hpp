@@ -106,8 +106,13 @@ class FrameReader {
   ~FrameReader();
 
   /// The next payload, at a multiple of 16; none at the end of the stream. THROWS:
-  /// std::system_error, EMSGSIZE for one longer than `limit`: then the stream cannot be read on.
+  /// std::system_error, EMSGSIZE for one longer than `limit`: then the stream cannot be read on;
+  /// std::bad_alloc: then skip_rest() comes first.
   [[nodiscard]] std::optional<std::span<const std::byte>> read(int fd, std::uint64_t limit);
+
+  /// Takes away the rest of a frame that there was no memory for. False: the stream has ended, or
+  /// it is not known where the next frame begins.
+  [[nodiscard]] bool skip_rest(int fd) noexcept;
 
   /// Whether it looks for a frame before it sleeps; so it does at first. Otherwise it leaves the
   /// CPU to others before.
@@ -123,6 +128,7 @@ class FrameReader {
   std::size_t capacity_ = 0;
   std::size_t begin_ = 0;  // of what was received and not yet read
   std::size_t end_ = 0;
+  std::uint64_t announced_ = 0;  // the length of a payload that is not here yet
 };
 
 /// The shared objects named behind a payload, of which there are `handles`; cuts the names off.

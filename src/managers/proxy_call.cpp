@@ -5,7 +5,7 @@
 #include <atomic>
 #include <multiprocessing/detail/pickle.hpp>
 #include <multiprocessing/errors.hpp>
-#include <system_error>
+#include <new>
 #include <utility>
 #include <vector>
 
@@ -143,7 +143,10 @@ void ProxyCall::perform() {
 void ProxyCall::exchange() {
   try {
     send_and_receive();
-  } catch (const std::system_error&) {
+  } catch (const std::bad_alloc&) {
+    drop_reply();
+    throw;
+  } catch (...) {
     // Nobody knows where the next message would begin.
     state().channel.reset();
     throw;
@@ -155,6 +158,12 @@ void ProxyCall::exchange() {
   reply_type_ = header.type;
   reply_kind_ = static_cast<std::uint8_t>(header.kind);
   if (header.kind == ReplyKind::kError) throw_reply(decoder);
+}
+
+void ProxyCall::drop_reply() noexcept {
+  auto& channel = state().channel;
+  // The server takes a hang-up for this client's end, and would break the locks that it holds.
+  if (channel != nullptr && !channel->reader.skip_rest(channel->socket.get())) channel.reset();
 }
 
 void ProxyCall::send_and_receive() {
@@ -261,6 +270,10 @@ void ProxyCall::ask_python(const std::string& id, const std::string& method, con
                                        managers::python_request(Object(id), method, args));
   } catch (const EOFError&) {
     fail_ended();
+  } catch (...) {
+    // Part of a message may be left in it.
+    state().channel.reset();
+    throw;
   }
   result_ = managers::python_result(reply, state().channel->server);
 }

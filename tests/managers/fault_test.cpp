@@ -198,6 +198,38 @@ TEST_P(FaultTest, AMessageOfManyMegabytesGoesBothWays) {
   EXPECT_EQ(list.at(0), large);
 }
 
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+// How much address space this process may still take.
+void limit_room(std::size_t bytes) {
+  std::ifstream file("/proc/self/statm");
+  std::size_t pages = 0;
+  file >> pages;
+  rlimit limit{};
+  ::getrlimit(RLIMIT_AS, &limit);
+  limit.rlim_cur = pages * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)) + bytes;
+  ::setrlimit(RLIMIT_AS, &limit);
+}
+
+TEST_P(FaultTest, AReplyLongerThanTheMemoryIsAnErrorOfThatCallAloneAndTheClientKeepsItsLocks) {
+  const auto rows = manager_.dict<std::string, std::vector<double>>();
+  LockProxy lock = manager_.Lock();
+  rows["small"] = {1};
+  rows["large"] = std::vector<double>(std::size_t{10} << 20, 7);
+
+  EXPECT_EQ(test::in_child([&] {
+              lock.acquire();
+              EXPECT_EQ(rows.at("small").size(), 1U);
+              limit_room(std::size_t{70} << 20);
+              EXPECT_THROW(static_cast<void>(rows.at("large")), std::bad_alloc);
+              EXPECT_EQ(rows.at("small"), std::vector<double>{1});
+              EXPECT_TRUE(lock.locked());
+              lock.release();
+              return testing::Test::HasFailure() ? 1 : 0;
+            }),
+            0);
+}
+#endif
+
 TEST_P(FaultTest, AServerEndsWithWhoStartedIt) {
   Queue<int> pids;
   auto starter = context_.Process(

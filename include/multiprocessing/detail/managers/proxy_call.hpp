@@ -83,6 +83,7 @@ class ProxyCall {
   void perform();
   void exchange();
   void send_and_receive();
+  void drop_reply() noexcept;
   [[noreturn]] void throw_reply(Decoder& decoder);
   void adopt(std::uint32_t count);
   [[nodiscard]] Decoder reply() const;
