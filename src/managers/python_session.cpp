@@ -6,6 +6,7 @@
 #include <functional>
 #include <multiprocessing/detail/pickle.hpp>
 #include <multiprocessing/errors.hpp>
+#include <utility>
 
 #include "managers/python_pickle.hpp"
 #include "managers/server_core.hpp"
@@ -169,6 +170,8 @@ void Session::serve_python_calls() {
     } catch (const CallerGone&) {
       throw;
     } catch (...) {
+      // The caller does not get the result, which is for another then.
+      if (const auto back = std::exchange(undo, nullptr)) back();
       (*encoder).clear();
       encode_python_error(*encoder, python_error_of(std::current_exception()));
     }

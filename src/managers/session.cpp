@@ -162,39 +162,39 @@ void Session::serve_request(Bytes payload) {
   } catch (const CallerGone&) {
     throw;
   } catch (...) {
-    out.clear();
-    out.put(ReplyHeader{ReplyKind::kError});
-    process::encode_error(out, std::current_exception());
+    replace_by_error(call, out, std::current_exception());
   }
   send(request, out, call);
   if (request.op == Op::kShutdown) server_->stop();
 }
 
-void Session::send(const RequestHeader& request, detail::Encoder& out, const ServerCall& call) {
+// The caller does not get the result, which is for another then.
+void Session::replace_by_error(ServerCall& call, detail::Encoder& out,
+                               const std::exception_ptr& error) {
+  if (const auto undo = std::exchange(call.undo_, nullptr)) undo();
+  out.clear();
+  out.put(ReplyHeader{ReplyKind::kError});
+  process::encode_error(out, error);
+}
+
+void Session::send(const RequestHeader& request, detail::Encoder& out, ServerCall& call) {
   const std::uint64_t limit = server_->settings().max_message_bytes;
   if (frame_bytes(out) > limit) {
-    const std::size_t size = frame_bytes(out);
-    if (call.undo_) call.undo_();
-    out.clear();
-    out.put(ReplyHeader{ReplyKind::kError});
-    process::encode_error(
-        out,
-        std::make_exception_ptr(ValueError(fmt::format(
-            "the result has {} bytes, and the manager's max_message_bytes is {}", size, limit))));
+    replace_by_error(call, out,
+                     std::make_exception_ptr(ValueError(fmt::format(
+                         "the result has {} bytes, and the manager's max_message_bytes is {}",
+                         frame_bytes(out), limit))));
+  }
+  if (!out.handles().empty() && !in_tree()) {
+    replace_by_error(call, out,
+                     std::make_exception_ptr(TypeError(
+                         "the result contains a shared object (a Lock, a Queue, a Connection…), "
+                         "which reaches only processes of the server's own program")));
   }
   if (!out.handles().empty()) {
-    if (!in_tree()) {
-      out.clear();
-      out.put(ReplyHeader{ReplyKind::kError});
-      process::encode_error(
-          out, std::make_exception_ptr(TypeError(
-                   "the result contains a shared object (a Lock, a Queue, a Connection…), "
-                   "which reaches only processes of the server's own program")));
-    } else {
-      out.put_at(offsetof(ReplyHeader, handles), static_cast<std::uint32_t>(out.handles().size()));
-      out.align(8);
-      pending_ = out.handles();
-    }
+    out.put_at(offsetof(ReplyHeader, handles), static_cast<std::uint32_t>(out.handles().size()));
+    out.align(8);
+    pending_ = out.handles();
   }
   if (note_crowd(request.cpu)) out.put_at(offsetof(ReplyHeader, crowded), std::uint8_t{1});
   if (send_frame(socket_.get(), out)) return;

@@ -3,6 +3,7 @@
 // hangs up. Nothing that the client says is looked at before it has shown that it knows the key.
 #pragma once
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <multiprocessing/detail/managers/referent.hpp>
 #include <span>
@@ -57,7 +58,9 @@ class Session {
   void lease(Ident ident);
   void release(Ident ident);
   [[nodiscard]] std::vector<detail::Handle> take_objects(Bytes& payload, std::uint32_t handles);
-  void send(const RequestHeader& request, detail::Encoder& out, const detail::ServerCall& call);
+  void replace_by_error(detail::ServerCall& call, detail::Encoder& out,
+                        const std::exception_ptr& error);
+  void send(const RequestHeader& request, detail::Encoder& out, detail::ServerCall& call);
 
   void serve_python(Bytes first);
   Object answer_python(const std::string& function, const Object::List& args, const Object& kwds,

@@ -19,6 +19,7 @@ namespace {
 using test::eventually;
 using namespace std::chrono_literals;
 using Lists = DictProxy<std::string, ListProxy<int>>;
+using Queues = DictProxy<std::string, QueueProxy<Lock>>;
 
 SyncManager connected() {
   SyncManager manager({"127.0.0.1", std::stoi(test::variable("PORT"))}, "secret");
@@ -56,6 +57,17 @@ FRESH_SCENARIO(send_a_shared_object) {
   return lock && connection ? 0 : 1;
 }
 
+FRESH_SCENARIO(take_a_shared_object) {
+  const SyncManager manager = connected();
+  const auto queue = manager.call<Queues>("queues").at("locks");
+  try {
+    static_cast<void>(queue.get(10s));
+    return 1;
+  } catch (const TypeError&) {
+    return queue.qsize() == 1 ? 0 : 2;
+  }
+}
+
 FRESH_SCENARIO(fork_and_use_a_proxy) {
   const SyncManager manager = connected();
   auto list = std::optional(manager.list<int>());
@@ -74,6 +86,10 @@ class StrangerTest : public testing::Test {
     manager_.register_callable("lists", []() -> std::map<std::string, ListProxy<int>>& {
       static auto* const lists = new std::map<std::string, ListProxy<int>>;
       return *lists;
+    });
+    manager_.register_callable("queues", []() -> std::map<std::string, QueueProxy<Lock>>& {
+      static auto* const queues = new std::map<std::string, QueueProxy<Lock>>;
+      return *queues;
     });
     manager_.start();
   }
@@ -100,6 +116,16 @@ TEST_F(StrangerTest, ItsObjectsLiveOnInContainersAndItsLeasesEndWithIt) {
 
 TEST_F(StrangerTest, CannotSendWhatLiesInItsOwnMemory) {
   EXPECT_EQ(run_stranger("send_a_shared_object"), 0);
+}
+
+TEST_F(StrangerTest, AMessageThatItCannotBeGivenStaysInTheQueue) {
+  const auto queue = manager_.Queue<Lock>();
+  queue.put(Lock());
+  manager_.call<Queues>("queues")["locks"] = queue;
+
+  EXPECT_EQ(run_stranger("take_a_shared_object"), 0);
+
+  EXPECT_TRUE(queue.get(10s).acquire(false));
 }
 
 TEST_F(StrangerTest, ItsForkedChildrenUseItsProxies) {
