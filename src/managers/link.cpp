@@ -19,8 +19,8 @@
 #include "managers/python_pickle.hpp"
 #include "managers/tree_id.hpp"
 #include "os/clock.hpp"
+#include "os/connect_socket.hpp"
 #include "os/random.hpp"
-#include "os/stream_socket.hpp"
 #include "os/system_error.hpp"
 #include "process/error_codec.hpp"
 
@@ -51,6 +51,13 @@ bool is_stale(int fd) noexcept {
   char byte = 0;
   const ssize_t got = ::recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
   return got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR);
+}
+
+// Children know of the socket before the server does.
+OwnSocket connected_to(const os::SocketAddress& address, const os::Deadline& deadline) {
+  auto socket = OwnSocket::made_by([&] { return os::make_stream_socket(address.family()); });
+  os::connect_socket(socket.get(), address, deadline);
+  return socket;
 }
 
 }  // namespace
@@ -130,15 +137,14 @@ void ServerLink::give_back(std::unique_ptr<Channel> channel) noexcept {
 OwnSocket ServerLink::open_socket() const {
   const os::Deadline deadline = os::Deadline::never();
   const auto all = connection::resolve(address_, SOCK_STREAM, os::Use::kConnect);
-  os::Fd fd;
-  for (std::size_t i = 0; !fd; ++i) {
+  OwnSocket socket;
+  for (std::size_t i = 0; socket.get() < 0; ++i) {
     try {
-      fd = os::connect_to(all[i], deadline);
+      socket = connected_to(all[i], deadline);
     } catch (const std::system_error&) {
       if (i + 1 == all.size()) throw;
     }
   }
-  OwnSocket socket(std::move(fd));
   connection::SocketChannel channel(socket.get(), deadline);
   const connection::Secret secret{key_.bytes(), true};
   connection::answer(channel, secret);

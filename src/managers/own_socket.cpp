@@ -13,27 +13,27 @@ namespace multiprocessing::managers {
 namespace {
 
 // Numbers + 1; 0: free. Where they are more, the further ones are kept by children: then these
-// servers notice a client's death only when its children have ended, too.
-std::array<std::atomic<int>, 8192> open_sockets;
-std::atomic<std::size_t> high_entry{0};  // none from here on was ever used
+// servers notice a client's death only when its children have ended, too. Changed under NoFork.
+std::array<int, 8192> open_sockets;
+std::size_t high_entry = 0;  // none from here on was ever used
 
 void close_those_of_the_parent() {
-  const std::size_t high = high_entry.load(std::memory_order_relaxed);
-  for (std::size_t i = 0; i < high; ++i) {
-    const int fd = open_sockets[i].exchange(0) - 1;
+  for (std::size_t i = 0; i < high_entry; ++i) {
+    const int fd = std::exchange(open_sockets[i], 0) - 1;
     if (fd >= 0) ::close(fd);
   }
 }
 
-std::atomic<int>* enter(int fd) noexcept {
-  static const int registered = ::pthread_atfork(nullptr, nullptr, close_those_of_the_parent);
-  static_cast<void>(registered);
+[[maybe_unused]] const int registered =
+    ::pthread_atfork(nullptr, nullptr, close_those_of_the_parent);
+
+int* enter(int fd) noexcept {
+  if (fd < 0) return nullptr;
   for (std::size_t i = 0; i < open_sockets.size(); ++i) {
-    std::size_t high = high_entry.load();
-    while (high <= i && !high_entry.compare_exchange_weak(high, i + 1)) {
-    }
-    int none = 0;
-    if (open_sockets[i].compare_exchange_strong(none, fd + 1)) return &open_sockets[i];
+    if (open_sockets[i] != 0) continue;
+    if (high_entry <= i) high_entry = i + 1;
+    open_sockets[i] = fd + 1;
+    return &open_sockets[i];
   }
   return nullptr;
 }
@@ -63,7 +63,9 @@ void OwnSocket::close() noexcept {
     entry_ = nullptr;
     return;
   }
-  if (entry_ != nullptr) std::exchange(entry_, nullptr)->store(0);
+  if (!fd_) return;
+  const os::NoFork none;
+  if (entry_ != nullptr) *std::exchange(entry_, nullptr) = 0;
   fd_.reset();
 }
 

@@ -76,21 +76,23 @@ void ServerCore::listen() {
   const Address to = made_up_ ? connection::made_up_address() : settings_.address;
   try {
     const auto all = connection::resolve(to, SOCK_STREAM, os::Use::kBind);
-    os::Fd fd = os::make_listening_socket(all.front().family());
+    listening_ =
+        OwnSocket::made_by([&] { return os::make_listening_socket(all.front().family()); });
+    const int fd = listening_.get();
     if (!to.path().empty() && to.path().front() != '\0') {
-      file_ = os::SocketFile(fd.get(), all.front(), kBacklog);
+      file_ = os::SocketFile(fd, all.front(), kBacklog);
       address_ = to;
     } else {
-      os::listen_at(fd.get(), all.front(), kBacklog);
-      address_ = connection::address_of(os::bound_address(fd.get()));
+      os::listen_at(fd, all.front(), kBacklog);
+      address_ = connection::address_of(os::bound_address(fd));
     }
-    listening_ = OwnSocket(std::move(fd));
   } catch (const std::system_error& error) {
     os::rethrow_about(fmt::format("manager's server at {}", to), error);
   }
-  os::Fd wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (!wake) throw std::system_error(errno, std::generic_category(), "cannot make an eventfd");
-  wake_ = OwnSocket(std::move(wake));
+  wake_ = OwnSocket::made_by([] { return os::Fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)); });
+  if (wake_.get() < 0) {
+    throw std::system_error(errno, std::generic_category(), "cannot make an eventfd");
+  }
 }
 
 void ServerCore::serve(std::span<const int> others) {
@@ -113,14 +115,16 @@ void ServerCore::serve(std::span<const int> others) {
 
 void ServerCore::accept_one() {
   try {
-    auto accepted = os::accept_from(listening_.get(), os::Deadline::after(0ms));
-    if (!accepted) return;
+    auto socket = OwnSocket::made_by([this] {
+      auto accepted = os::accept_from(listening_.get(), os::Deadline::after(0ms));
+      return accepted ? std::move(accepted->fd) : os::Fd();
+    });
+    if (socket.get() < 0) return;
     if (made_up_) {
-      const uid_t user = os::peer_user(accepted->fd.get());
+      const uid_t user = os::peer_user(socket.get());
       if (user != ::geteuid() && user != 0) return;
     }
-    auto session =
-        std::make_unique<Session>(shared_from_this(), OwnSocket(std::move(accepted->fd)));
+    auto session = std::make_unique<Session>(shared_from_this(), std::move(socket));
     {
       const std::lock_guard guard(mutex_);
       sessions_.insert(session.get());
