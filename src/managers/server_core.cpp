@@ -58,7 +58,7 @@ std::shared_ptr<ServerCore> ServerCore::make(detail::Registry registry, ServerSe
 }
 
 ServerCore::~ServerCore() {
-  file_.remove();
+  remove_file();
   const std::lock_guard guard(servers_mutex);
   servers().erase(nonce_);
 }
@@ -110,7 +110,12 @@ void ServerCore::serve(std::span<const int> others) {
   }
   stopping_.store(true);
   listening_.close();
-  file_.remove();
+  remove_file();
+}
+
+// A forked child has but a copy of the living server.
+void ServerCore::remove_file() noexcept {
+  if (maker_ == os::fork_generation()) file_.remove();
 }
 
 void ServerCore::accept_one() {

@@ -68,6 +68,7 @@ class ServerCore : public std::enable_shared_from_this<ServerCore> {
   ServerCore(detail::Registry registry, ServerSettings settings, std::uint64_t nonce);
   void listen();
   void accept_one();
+  void remove_file() noexcept;
 
   const detail::Registry registry_;
   const ServerSettings settings_;

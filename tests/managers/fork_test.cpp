@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// Processes that fork while they connect to a server.
+// Processes that fork while they connect to a server, or have one.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <functional>
 #include <multiprocessing/managers.hpp>
+#include <optional>
 #include <semaphore>
 #include <string>
 #include <system_error>
@@ -132,6 +133,19 @@ TEST(ForkTest, AChildThatIsForkedWhileASocketIsMadeDoesNotKeepIt) {
 
   maker.join();
   EXPECT_EQ(own.get(), number);
+}
+
+TEST(ForkTest, AForkedCopyOfAServerLeavesTheFileOfTheLivingOne) {
+  const test::Watchdog watchdog;
+  const std::string path = path_for("server");
+  SyncManager manager(Address(path), "secret");
+  std::optional<Server> server(manager.get_server());
+
+  EXPECT_EQ(test::in_child([&] { server.reset(); }), 0);
+
+  EXPECT_EQ(::access(path.c_str(), F_OK), 0);
+  server.reset();
+  EXPECT_NE(::access(path.c_str(), F_OK), 0);
 }
 
 }  // namespace
