@@ -85,7 +85,8 @@ class SharedMemory {
   void close() noexcept;
 
   /// Removes the name; the memory goes when nobody has it attached any more. Once for a block, by
-  /// any process.  THROWS: std::system_error: ENOENT if the name is gone.
+  /// any process.  THROWS: std::system_error: ENOENT if the name is gone, ETIMEDOUT if another
+  /// process is about to remove it and was stopped in that.
   void unlink();
 
   /// Removes the names of this user's blocks whose makers are dead, of any program that uses this

@@ -11,6 +11,8 @@
 
 #include <bit>
 #include <cerrno>
+#include <chrono>
+#include <ctime>
 #include <memory>
 #include <multiprocessing/errors.hpp>
 #include <multiprocessing/object.hpp>
@@ -18,6 +20,8 @@
 #include <system_error>
 #include <utility>
 
+#include "os/clock.hpp"
+#include "os/no_fork.hpp"
 #include "os/random.hpp"
 #include "sharedctypes/block_guards.hpp"
 
@@ -27,6 +31,11 @@ namespace {
 constexpr const char* kFolder = "/dev/shm";
 constexpr mode_t kMode = 0600;
 constexpr mode_t kMark = S_ISVTX;
+constexpr int kOpen = O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+
+// How long to wait for another that removes the same file, which takes it microseconds. One that
+// was stopped meanwhile may have it removed when it goes on.
+constexpr std::chrono::seconds kTurnWait{1};
 
 [[noreturn]] void fail(int error, std::string_view name, std::string_view what) {
   throw std::system_error(error, std::generic_category(),
@@ -103,25 +112,59 @@ bool is_marked(const struct stat& status) noexcept {
          status.st_uid == ::geteuid();
 }
 
-// One removes a file at a time, for the name may be a new block's once it is gone. Who comes second
-// waits, so that a stale name is gone for it too when it goes on. Ends with the descriptor.
-void await_turn_to_remove(const os::Fd& fd) noexcept {
-  struct flock whole {};
-  whole.l_type = F_WRLCK;
-  while (::fcntl(fd.get(), F_OFD_SETLKW, &whole) != 0 && errno == EINTR) {
-  }
+bool unlink_if_named(const char* name, ino_t inode) noexcept {
+  return is_named(name, inode) && ::unlink(path_of(name).c_str()) == 0;
 }
 
-bool remove_if_stale(int folder, const char* name) noexcept {
+enum class Attempt { kRemoved, kLeft, kNotYet };
+
+// With the turn, which ends with the descriptor.
+Attempt try_to_remove(const os::Fd& fd, const char* name, ino_t inode) noexcept {
+  struct flock whole {};
+  whole.l_type = F_WRLCK;
+  if (::fcntl(fd.get(), F_OFD_SETLK, &whole) != 0) return Attempt::kNotYet;
+  return unlink_if_named(name, inode) ? Attempt::kRemoved : Attempt::kLeft;
+}
+
+Attempt try_to_unlink(const char* name, ino_t inode) noexcept {
+  const os::Fd fd(::open(path_of(name).c_str(), kOpen));
+  struct stat status {};
+  if (fd && ::fstat(fd.get(), &status) == 0 && status.st_ino == inode) {
+    return try_to_remove(fd, name, inode);
+  }
+  // Another's name; or there is no descriptor to be had, and a name that stays would be worse.
+  return unlink_if_named(name, inode) ? Attempt::kRemoved : Attempt::kLeft;
+}
+
+Attempt try_to_remove_stale(int folder, const char* name) noexcept {
   struct stat status {};
   if (::fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) != 0 || !is_marked(status))
-    return false;
-  const os::Fd fd(::openat(folder, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
-  if (!fd || ::fstat(fd.get(), &status) != 0 || !is_marked(status)) return false;
-  if (::flock(fd.get(), LOCK_SH | LOCK_NB) != 0) return false;
-  await_turn_to_remove(fd);
+    return Attempt::kLeft;
+  const os::Fd fd(::openat(folder, name, kOpen));
+  if (!fd || ::fstat(fd.get(), &status) != 0 || !is_marked(status)) return Attempt::kLeft;
+  if (::flock(fd.get(), LOCK_SH | LOCK_NB) != 0) return Attempt::kLeft;
   // The inode's number is not given away while the descriptor is open.
-  return unlink_file(name, status.st_ino);
+  return try_to_remove(fd, name, status.st_ino);
+}
+
+// One removes a file at a time, for the name may be a new block's once it is gone. Who comes second
+// waits, so that a stale name is gone for it too when it goes on.
+template <class Try> bool remove_in_turn(const Try& attempt) noexcept {
+  const os::Deadline deadline = os::Deadline::after(kTurnWait);
+  for (;;) {
+    {
+      // A forked child would have the turn too, for as long as it lives.
+      const os::NoFork none;
+      const Attempt how = attempt();
+      if (how != Attempt::kNotYet) return how == Attempt::kRemoved;
+    }
+    if (deadline.passed()) {
+      errno = ETIMEDOUT;
+      return false;
+    }
+    const timespec pause{0, 1'000'000};
+    ::nanosleep(&pause, nullptr);
+  }
 }
 
 }  // namespace
@@ -158,7 +201,7 @@ MappedFile create_file(const FilePlan& plan) {
 
 MappedFile attach_file(const std::string& given) {
   std::string name = checked_name(given);
-  const os::Fd fd(::open(path_of(name).c_str(), O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  const os::Fd fd(::open(path_of(name).c_str(), kOpen));
   if (!fd) {
     fail(errno, name,
          errno == ENOENT ? "there is no block of this name; was it unlinked?"
@@ -186,7 +229,7 @@ bool is_named(const char* name, ino_t inode) noexcept {
 }
 
 bool unlink_file(const char* name, ino_t inode) noexcept {
-  return is_named(name, inode) && ::unlink(path_of(name).c_str()) == 0;
+  return remove_in_turn([&] { return try_to_unlink(name, inode); });
 }
 
 std::size_t remove_stale_files() {
@@ -195,8 +238,11 @@ std::size_t remove_stale_files() {
     throw std::system_error(errno, std::generic_category(),
                             fmt::format("SharedMemory::cleanup_stale: {} cannot be read", kFolder));
   std::size_t removed = 0;
-  while (const dirent* const entry = ::readdir(folder.get()))
-    if (remove_if_stale(::dirfd(folder.get()), entry->d_name)) ++removed;
+  while (const dirent* const entry = ::readdir(folder.get())) {
+    const bool gone =
+        remove_in_turn([&] { return try_to_remove_stale(::dirfd(folder.get()), entry->d_name); });
+    if (gone) ++removed;
+  }
   return removed;
 }
 

@@ -6,6 +6,10 @@
 // kernel drops the lock with the maker, however that dies: what is marked and not locked is stale.
 // A pid, which may be given away again, plays no part.
 //
+// Who removes a name has a lock of another kind on the file, so that between its look and the
+// removal nobody else makes room for a new block of that name. Death: the kernel drops the lock, as
+// no fork comes while it is held.
+//
 // Fork: the lock belongs to the maker alone; a forked child lets its copy go at once, and the
 // mapping that it inherits does not hold it.
 #pragma once
@@ -46,7 +50,8 @@ struct FilePlan {
 /// Whether the name is (still) this file's; if not, errno says why.
 [[nodiscard]] bool is_named(const char* name, ino_t inode) noexcept;
 
-/// Removes the name if it is still this file's; else false.  THROWS: nothing; errno says why not.
+/// Removes the name if it is still this file's; else false.  THROWS: nothing; errno says why not,
+/// ETIMEDOUT where another that is to remove it does not get on.
 [[nodiscard]] bool unlink_file(const char* name, ino_t inode) noexcept;
 
 /// See SharedMemory::cleanup_stale.
