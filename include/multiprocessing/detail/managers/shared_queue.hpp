@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 // A queue of the program's in a server: what a callable that returns one gives to other programs.
+//
+// Death: a message whose taker had gone before it was given it is put back, behind the others. For
+//        the queue itself it is the server that takes what its clients take.
 #pragma once
 #include <multiprocessing/detail/managers/proxy_call.hpp>
 #include <multiprocessing/detail/managers/referent.hpp>
@@ -8,6 +11,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string_view>
 #include <utility>
@@ -17,6 +21,10 @@ namespace multiprocessing::detail {
 template <class T> inline constexpr bool kIsQueue = false;
 template <class T> inline constexpr bool kIsQueue<Queue<T>> = true;
 template <class T> inline constexpr bool kIsQueue<JoinableQueue<T>> = true;
+
+/// Runs it in a thread of the library's own, which may wait: a session's thread may not where its
+/// client has died, for what that one held is given back only behind it. THROWS: std::system_error.
+void run_later(std::function<void()> work);
 
 /// A Queue of the program, reached through the server. Python: what `lambda: queue` returns.
 template <class Q> class SharedQueueReferent final : public Referent {
@@ -85,16 +93,38 @@ template <class Q> class SharedQueueReferent final : public Referent {
   void get_for(ServerCall& call, Timeout timeout) {
     in_slices(call, timeout, [&](Timeout slice, bool last) {
       try {
-        T object = queue_.get(slice);
-        call.reply(object);
-        // Behind the others now, but not lost.
-        call.on_undelivered([queue = queue_, object] { queue.put(object); });
+        give(call, queue_.get(slice));
         return true;
       } catch (const Empty&) {
         if (last) throw;
         return false;
       }
     });
+  }
+  void give(ServerCall& call, const T& object) {
+    try {
+      call.reply(object);
+    } catch (...) {
+      put_back(queue_, object);
+      throw;
+    }
+    call.on_undelivered([queue = queue_, object] { put_back(queue, object); });
+  }
+  // Behind the others now, but not lost.
+  static void put_back(const Q& queue, const T& object) {
+    try {
+      queue.put_nowait(object);
+      count_once(queue);
+    } catch (const Full&) {
+      run_later([queue, object] {
+        queue.put(object);
+        count_once(queue);
+      });
+    }
+  }
+  // What is put back was counted as unfinished when it was put first.
+  static void count_once(const Q& queue) {
+    if constexpr (requires { queue.task_done(); }) queue.task_done();
   }
   void qsize(ServerCall& call) { call.reply<std::uint64_t>(queue_.qsize()); }
   void empty(ServerCall& call) { call.reply(queue_.empty()); }

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: BSL-1.0
+// Queues of the program that clients reach through a server.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <multiprocessing/errors.hpp>
+#include <multiprocessing/managers.hpp>
+#include <multiprocessing/queues.hpp>
+#include <string>
+#include <thread>
+
+#include "child.hpp"
+#include "watchdog.hpp"
+
+namespace multiprocessing {
+namespace {
+
+using test::Child;
+using namespace std::chrono_literals;
+
+class SharedQueueTest : public testing::Test {
+ protected:
+  SharedQueueTest() {
+    manager_.register_callable("joinable", [queue = joinable_] { return queue; });
+    manager_.register_callable("bounded", [queue = bounded_] { return queue; });
+    manager_.start();
+    waits_in_get_ = manager_.Event();
+  }
+  /// Kills the client when it waits in get(), as a rule.
+  void kill_in_get(Child client) {
+    waits_in_get_.wait();
+    std::this_thread::sleep_for(20ms);
+    client.kill();
+  }
+
+  test::Watchdog watchdog_;
+  JoinableQueue<int> joinable_;
+  Queue<std::string> bounded_{1};
+  SyncManager manager_;
+  EventProxy waits_in_get_;
+};
+
+TEST_F(SharedQueueTest, AMessageWhoseTakerWasKilledBeforeIsCountedOnceByJoin) {
+  kill_in_get(Child([&] {
+    const auto queue = manager_.call<JoinableQueueProxy<int>>("joinable");
+    waits_in_get_.set();
+    static_cast<void>(queue.get());
+  }));
+
+  joinable_.put(1);
+  std::this_thread::sleep_for(50ms);  // the server takes it and puts it back, as a rule
+  EXPECT_EQ(joinable_.get(10s), 1);
+  joinable_.task_done();
+
+  EXPECT_TRUE(joinable_.join(10s));
+  EXPECT_THROW(joinable_.task_done(), ValueError);
+}
+
+TEST_F(SharedQueueTest, AMessageThatFindsNoRoomWhereItWasHoldsUpNothingOfItsKilledTakers) {
+  LockProxy lock = manager_.Lock();
+  kill_in_get(Child([&] {
+    const auto queue = manager_.call<QueueProxy<std::string>>("bounded");
+    lock.acquire();
+    waits_in_get_.set();
+    static_cast<void>(queue.get());
+  }));
+  // While the server has this one in its hands, there is room for another.
+  bounded_.put(std::string(std::size_t{8} << 20, 'x'));
+  int puts = 1;
+  try {
+    bounded_.put("short", 100ms);
+    ++puts;
+  } catch (const Full&) {
+    // The server has put it back already, or has seen that nobody waits for it.
+  }
+
+  EXPECT_THROW(lock.acquire(10s), OwnerDiedError);
+  for (int taken = 0; taken < puts; ++taken) EXPECT_NO_THROW(static_cast<void>(bounded_.get(10s)));
+  EXPECT_THROW(static_cast<void>(bounded_.get_nowait()), Empty);
+}
+
+}  // namespace
+}  // namespace multiprocessing
