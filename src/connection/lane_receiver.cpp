@@ -89,7 +89,7 @@ void LaneReceiver::receive_packet(int fd, Taken& taken, detail::Incoming& messag
   const std::span<std::byte> buffer = message.buffer();
   PacketHeader header;
   for (;;) {
-    const os::NoForkMeanwhile no_fork;
+    const os::NoFork no_fork;
     const auto packet = os::try_receive_packet(fd, buffer, taken.riding);
     if (!packet || packet->bytes < sizeof header) throw_foreign();
     std::memcpy(&header, buffer.data(), sizeof header);

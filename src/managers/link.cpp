@@ -19,8 +19,8 @@
 #include "managers/python_pickle.hpp"
 #include "managers/tree_id.hpp"
 #include "os/clock.hpp"
-#include "os/connect_socket.hpp"
 #include "os/random.hpp"
+#include "os/stream_socket.hpp"
 #include "os/system_error.hpp"
 #include "process/error_codec.hpp"
 

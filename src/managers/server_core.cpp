@@ -121,7 +121,7 @@ void ServerCore::remove_file() noexcept {
 void ServerCore::accept_one() {
   try {
     auto socket = OwnSocket::made_by([this] {
-      auto accepted = os::accept_from(listening_.get(), os::Deadline::after(0ms));
+      auto accepted = os::try_accept(listening_.get());
       return accepted ? std::move(accepted->fd) : os::Fd();
     });
     if (socket.get() < 0) return;

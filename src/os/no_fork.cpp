@@ -3,17 +3,17 @@
 
 #include <pthread.h>
 
-#include <mutex>
+#include "os/fork_mutex.hpp"
 
 namespace multiprocessing::os {
 namespace {
 
-std::mutex moment;  // held across fork
+ForkMutex moment;  // held across fork, and free in the child
 
 // From before main on, so that a fork comes to it after the mutexes that are prepared later: whose
 // holder may wait for this one.
 [[maybe_unused]] const int registered =
-    ::pthread_atfork([] { moment.lock(); }, [] { moment.unlock(); }, [] { moment.unlock(); });
+    ::pthread_atfork([] { moment.lock(); }, [] { moment.unlock(); }, nullptr);
 
 }  // namespace
 

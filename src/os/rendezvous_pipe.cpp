@@ -16,7 +16,6 @@
 #include <system_error>
 #include <utility>
 
-#include "os/fork_mutex.hpp"
 #include "os/no_sigpipe.hpp"
 #include "os/poll.hpp"
 
@@ -25,8 +24,6 @@ namespace {
 
 constexpr std::size_t kPipeBytesMax = std::size_t{1} << 20;
 constexpr std::size_t kPipeBytesMin = std::size_t{64} << 10;
-
-ForkMutex making_or_closing;
 
 // Ends that are in use, each plus 1; more than these are not closed in a child.
 std::array<std::atomic<int>, 64> open_ends{};
@@ -42,6 +39,9 @@ void close_those_of_the_parent() {
 [[noreturn]] void fail(const char* what) {
   throw std::system_error(errno, std::generic_category(), what);
 }
+
+[[maybe_unused]] const int registered =
+    ::pthread_atfork(nullptr, nullptr, close_those_of_the_parent);
 
 // Some sandboxes forbid vmsplice: plain writes do the same with one copy more.
 // Neither waits for room.
@@ -77,17 +77,7 @@ bool write_all(int fd, std::span<const std::byte> bytes) {
 
 }  // namespace
 
-NoForkMeanwhile::NoForkMeanwhile() noexcept {
-  static const int registered =
-      ::pthread_atfork([] { making_or_closing.lock(); }, [] { making_or_closing.unlock(); },
-                       close_those_of_the_parent);
-  static_cast<void>(registered);
-  making_or_closing.lock();
-}
-
-NoForkMeanwhile::~NoForkMeanwhile() { making_or_closing.unlock(); }
-
-RendezvousEnd::RendezvousEnd(Fd fd, const NoForkMeanwhile&) noexcept : fd_(std::move(fd)) {
+RendezvousEnd::RendezvousEnd(Fd fd, const NoFork&) noexcept : fd_(std::move(fd)) {
   for (std::atomic<int>& entry : open_ends) {
     int none = 0;
     if (!entry.compare_exchange_strong(none, fd_.get() + 1)) continue;
@@ -98,12 +88,12 @@ RendezvousEnd::RendezvousEnd(Fd fd, const NoForkMeanwhile&) noexcept : fd_(std::
 
 void RendezvousEnd::close() noexcept {
   if (!fd_) return;
-  const NoForkMeanwhile no_fork;
+  const NoFork no_fork;
   if (entry_ != nullptr) std::exchange(entry_, nullptr)->store(0);
   fd_.reset();
 }
 
-RendezvousPipe::RendezvousPipe(Ends ends, const NoForkMeanwhile& no_fork) noexcept
+RendezvousPipe::RendezvousPipe(Ends ends, const NoFork& no_fork) noexcept
     : reader_(std::move(ends.reader), no_fork), writer_(std::move(ends.writer), no_fork) {}
 
 RendezvousPipe::Ends RendezvousPipe::make(std::size_t bytes) {

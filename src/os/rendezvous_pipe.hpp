@@ -12,23 +12,14 @@
 #include <span>
 
 #include "os/fd.hpp"
+#include "os/no_fork.hpp"
 
 namespace multiprocessing::os {
-
-/// While it lives, other threads wait with a fork: an end that this one makes or receives is known
-/// as one before any child can get it. REQUIRES: one at a time in a thread.
-class NoForkMeanwhile {
- public:
-  NoForkMeanwhile() noexcept;
-  ~NoForkMeanwhile();
-  NoForkMeanwhile(const NoForkMeanwhile&) = delete;
-  NoForkMeanwhile& operator=(const NoForkMeanwhile&) = delete;
-};
 
 /// An end in use. A child that is forked meanwhile does not get it.
 class RendezvousEnd {
  public:
-  RendezvousEnd(Fd fd, const NoForkMeanwhile& since_it_was_made) noexcept;
+  RendezvousEnd(Fd fd, const NoFork& since_it_was_made) noexcept;
   ~RendezvousEnd() { close(); }
   RendezvousEnd(const RendezvousEnd&) = delete;
   RendezvousEnd& operator=(const RendezvousEnd&) = delete;
@@ -44,7 +35,7 @@ class RendezvousEnd {
 class RendezvousPipe {
  public:
   /// Good for `bytes`. Throws std::system_error.
-  explicit RendezvousPipe(std::size_t bytes) : RendezvousPipe(bytes, NoForkMeanwhile()) {}
+  explicit RendezvousPipe(std::size_t bytes) : RendezvousPipe(bytes, NoFork()) {}
 
   [[nodiscard]] int reader() const noexcept { return reader_.fd(); }
 
@@ -57,9 +48,8 @@ class RendezvousPipe {
     Fd reader;
     Fd writer;
   };
-  RendezvousPipe(std::size_t bytes, const NoForkMeanwhile& no_fork)
-      : RendezvousPipe(make(bytes), no_fork) {}
-  RendezvousPipe(Ends ends, const NoForkMeanwhile& no_fork) noexcept;
+  RendezvousPipe(std::size_t bytes, const NoFork& no_fork) : RendezvousPipe(make(bytes), no_fork) {}
+  RendezvousPipe(Ends ends, const NoFork& no_fork) noexcept;
   static Ends make(std::size_t bytes);
 
   RendezvousEnd reader_;

@@ -124,7 +124,7 @@ void listen_at(int fd, const SocketAddress& address, int backlog) {
   if (::listen(fd, backlog) != 0) fail(errno, "cannot listen");
 }
 
-std::optional<Accepted> accept_from(int listening, const Deadline& deadline) {
+std::optional<Accepted> try_accept(int listening) {
   for (;;) {
     Accepted accepted;
     accepted.peer.size = sizeof accepted.peer.storage;
@@ -135,21 +135,37 @@ std::optional<Accepted> accept_from(int listening, const Deadline& deadline) {
       return accepted;
     }
     if (is_about_one_connection(errno)) continue;
-    if (errno != EAGAIN && errno != EWOULDBLOCK) fail(errno, "cannot accept");
+    if (errno == EAGAIN || errno == EWOULDBLOCK) return std::nullopt;
+    fail(errno, "cannot accept");
+  }
+}
+
+std::optional<Accepted> accept_from(int listening, const Deadline& deadline) {
+  for (;;) {
+    if (auto accepted = try_accept(listening)) return accepted;
     pollfd entry{listening, POLLIN, 0};
     if (poll_until(std::span(&entry, 1), deadline) == 0) return std::nullopt;
   }
 }
 
-Fd connect_to(const SocketAddress& address, const Deadline& deadline) {
-  Fd fd(::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
+Fd make_stream_socket(int family) {
+  Fd fd(::socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (!fd) fail(errno, "cannot make a socket");
-  tune(fd.get(), address.family());
+  tune(fd.get(), family);
+  return fd;
+}
+
+void connect_socket(int fd, const SocketAddress& address, const Deadline& deadline) {
   if (address.family() == AF_UNIX) {
-    connect_unix(fd.get(), address, deadline);
+    connect_unix(fd, address, deadline);
   } else {
-    connect_internet(fd.get(), address, deadline);
+    connect_internet(fd, address, deadline);
   }
+}
+
+Fd connect_to(const SocketAddress& address, const Deadline& deadline) {
+  Fd fd = make_stream_socket(address.family());
+  connect_socket(fd.get(), address, deadline);
   return fd;
 }
 

@@ -24,9 +24,14 @@ struct Accepted {
 
 /// The next connection, or none when the deadline has passed. EMFILE: it stays for the next call.
 [[nodiscard]] std::optional<Accepted> accept_from(int listening, const Deadline& deadline);
+/// The same without waiting, for anybody or anything.
+[[nodiscard]] std::optional<Accepted> try_accept(int listening);
 
 /// A connected socket. ETIMEDOUT when the deadline has passed.
 [[nodiscard]] Fd connect_to(const SocketAddress& address, const Deadline& deadline);
+/// The same in two steps, for who has to do something with the socket before it may be connected.
+[[nodiscard]] Fd make_stream_socket(int family);
+void connect_socket(int fd, const SocketAddress& address, const Deadline& deadline);
 
 /// The user that the other side of a connected Unix socket had when it connected.
 [[nodiscard]] uid_t peer_user(int fd);
