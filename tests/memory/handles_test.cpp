@@ -33,9 +33,10 @@ void* allocate_or_fail(std::size_t bytes) {
 
 }  // namespace
 
-void* operator new(std::size_t bytes) { return allocate_or_fail(bytes); }
-void operator delete(void* block) noexcept { std::free(block); }
-void operator delete(void* block, std::size_t) noexcept { std::free(block); }
+// Not inlined: a compiler that sees into one of them alone takes free() for the wrong counterpart.
+[[gnu::noinline]] void* operator new(std::size_t bytes) { return allocate_or_fail(bytes); }
+[[gnu::noinline]] void operator delete(void* block) noexcept { std::free(block); }
+[[gnu::noinline]] void operator delete(void* block, std::size_t) noexcept { std::free(block); }
 
 namespace multiprocessing::memory {
 namespace {
