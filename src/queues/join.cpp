@@ -18,9 +18,10 @@ using queues::QueueObject;
 using queues::SideGuard;
 
 // Looks without a lock, for those who wait; whoever goes on looks again under it.
-bool worth_a_look(QueueObject& queue) noexcept {
+bool worth_a_look(QueueObject& queue, std::uint32_t told) noexcept {
   const Ledger& ledger = *queue.ledger();
-  return ledger.unfinished(queue.producers.place.load(std::memory_order_acquire).count) == 0 ||
+  return ledger.lost.load(std::memory_order_relaxed) != told ||
+         ledger.unfinished(queue.producers.place.load(std::memory_order_acquire).count) == 0 ||
          queue.consumers.lock.held_by_dead() || ledger.has_dead_taker();
 }
 
@@ -46,6 +47,15 @@ void ByteQueue::task_done() const {
   if (last) ledger.gate.notify_all();
 }
 
+void lose_items(const Handle& joinable, std::uint32_t items, pid_t pid, std::string_view name) {
+  auto& queue = joinable.as<QueueObject>();
+  {
+    const SideGuard guard(queue, queue.consumers, queues::settle_consumers, os::Deadline::never());
+    queue.ledger()->lose(items, pid, name, queues::put_so_far(queue));
+  }
+  queue.ledger()->gate.notify_all();
+}
+
 bool ByteQueue::join(Timeout timeout) const {
   QueueObject& queue = local_->object;
   Ledger& ledger = *queue.ledger();
@@ -66,7 +76,8 @@ bool ByteQueue::join(Timeout timeout) const {
     }
     if (ledger.unfinished(put) == 0) return true;
     guard.release();
-    if (!ledger.gate.wait([&]() noexcept { return worth_a_look(queue); }, deadline)) return false;
+    if (!ledger.gate.wait([&]() noexcept { return worth_a_look(queue, told); }, deadline))
+      return false;
   }
 }
 

@@ -120,6 +120,26 @@ void Ledger::write_off(std::size_t slot, std::uint32_t put) noexcept {
   set_used(slot, false);
 }
 
+void Ledger::lose(std::uint32_t items, pid_t pid, std::string_view name,
+                  std::uint32_t put) noexcept {
+  items = std::min(items, unfinished(put));
+  if (items == 0) return;
+  const memory::Serial self = memory::self();
+  const std::size_t slot = self % memory::kSlots;
+  const std::uint64_t seen = accounts_[slot].load(std::memory_order_relaxed);
+  const bool own = count_in(seen) != 0 && serial_in(seen) == self;
+  const std::uint64_t left =
+      own ? account(self, count_in(seen) - std::min(count_in(seen), items)) : seen;
+  lost_pid = pid;
+  const std::size_t length = std::min(name.size(), sizeof lost_name - 1);
+  std::memcpy(lost_name, name.data(), length);
+  lost_name[length] = '\0';
+  note(slot, left, done.load(std::memory_order_relaxed) + items,
+       lost.load(std::memory_order_relaxed) + items);
+  arm_and_apply();
+  if (left == 0) set_used(slot, false);
+}
+
 void Ledger::write_off_dead(std::uint32_t put) noexcept {
   visit_accounts([&](std::size_t slot, std::uint64_t seen) {
     if (memory::dead(serial_in(seen))) write_off(slot, put);

@@ -11,6 +11,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 #include "memory/identity.hpp"
 #include "memory/layout.hpp"
@@ -25,6 +26,9 @@ struct Ledger {
 
   /// Marks one item as done. False: all that were `put` are done already.
   bool mark_done(std::uint32_t put) noexcept;
+
+  /// Writes off items that this process had taken for another, which has ended.
+  void lose(std::uint32_t items, pid_t pid, std::string_view name, std::uint32_t put) noexcept;
 
   /// Writes off what dead processes had taken.
   void write_off_dead(std::uint32_t put) noexcept;

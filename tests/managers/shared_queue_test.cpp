@@ -57,6 +57,33 @@ TEST_F(SharedQueueTest, AMessageWhoseTakerWasKilledBeforeIsCountedOnceByJoin) {
   EXPECT_THROW(joinable_.task_done(), ValueError);
 }
 
+TEST_F(SharedQueueTest, JoinIsToldOfWhatAKilledTakerHadNotMarked) {
+  const EventProxy has_taken = manager_.Event();
+  for (int i = 0; i < 3; ++i) joinable_.put(i);
+  Child taker([&] {
+    const auto queue = manager_.call<JoinableQueueProxy<int>>("joinable");
+    for (int i = 0; i < 3; ++i) static_cast<void>(queue.get());
+    queue.task_done();
+    has_taken.set();
+    for (;;) ::pause();
+  });
+  has_taken.wait();
+  EXPECT_FALSE(joinable_.join(10ms));
+  const pid_t pid = taker.pid();
+
+  taker.kill();
+
+  try {
+    joinable_.join(10s);
+    ADD_FAILURE() << "nobody was told";
+  } catch (const OwnerDiedError& error) {
+    EXPECT_EQ(error.pid(), pid);
+    EXPECT_EQ(error.lost(), 2U);
+  }
+  EXPECT_TRUE(joinable_.join(10s));
+  EXPECT_THROW(joinable_.task_done(), ValueError);
+}
+
 TEST_F(SharedQueueTest, AMessageThatFindsNoRoomWhereItWasHoldsUpNothingOfItsKilledTakers) {
   LockProxy lock = manager_.Lock();
   kill_in_get(Child([&] {

@@ -246,5 +246,59 @@ TEST_F(JoinTest, AKillInAJoinThatIsToldLosesNoItemUntold) {
                           }});
 }
 
+// The victim has taken two items, and tells that one of them was for another that has ended.
+TEST_F(JoinTest, AKillWhileItTellsOfAnItemThatAnotherHadLosesNoneUntold) {
+  std::optional<mp::JoinableQueue<int>> q;
+  kill_at_every_step(
+      {.arrange =
+           [&] {
+             q.emplace();
+             q->put(1);
+             q->put(2);
+           },
+       .approach =
+           [&] {
+             static_cast<void>(q->get());
+             static_cast<void>(q->get());
+           },
+       .act = [&] { detail::lose_items(detail::HandleAccess::get(*q), 1, 4711, "another"); },
+       .check =
+           [&] {
+             std::size_t lost = 0;
+             for (bool joined = false; !joined && !HasFailure();) {
+               try {
+                 joined = q->join(2s);
+                 EXPECT_TRUE(joined);
+               } catch (const mp::OwnerDiedError& error) {
+                 lost += error.lost();
+               }
+             }
+             EXPECT_EQ(lost, 2U);
+             EXPECT_THROW(q->task_done(), mp::ValueError);
+           }});
+}
+
+TEST_F(JoinTest, WhoWaitsIsToldOfAnItemThatWasLostForAnother) {
+  const mp::JoinableQueue<int> q;
+  q.put(1);
+  q.put(2);
+  Child joins([&] {
+    try {
+      q.join();
+    } catch (const mp::OwnerDiedError& error) {
+      return error.pid() == 4711 && error.name() == "another" && error.lost() == 1 ? 0 : 1;
+    }
+    return 2;
+  });
+  EXPECT_EQ(q.get(), 1);
+
+  detail::lose_items(detail::HandleAccess::get(q), 1, 4711, "another");
+
+  EXPECT_EQ(joins.wait(), 0);
+  EXPECT_EQ(q.get(), 2);
+  q.task_done();
+  EXPECT_TRUE(q.join(0s));
+}
+
 }  // namespace
 }  // namespace multiprocessing::test

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 // The queue below Queue, JoinableQueue and SimpleQueue: it carries bytes and a fingerprint.
 #pragma once
+#include <sys/types.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -9,6 +11,7 @@
 #include <multiprocessing/timeout.hpp>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
@@ -19,6 +22,10 @@ class LocalQueue;
 namespace multiprocessing::detail {
 
 class ByteQueue;
+
+/// For a process that takes items of a JoinableQueue for others: one of these has ended with so
+/// many that it did not mark. They count as finished, and join() tells of them.
+void lose_items(const Handle& joinable, std::uint32_t items, pid_t pid, std::string_view name);
 
 /// Shared memory for one large message, or one with handles; what encodes into it saves a copy.
 class Draft {

@@ -2,7 +2,8 @@
 // A queue of the program's in a server: what a callable that returns one gives to other programs.
 //
 // Death: a message whose taker had gone before it was given it is put back, behind the others. For
-//        the queue itself it is the server that takes what its clients take.
+//        the queue itself it is the server that takes what its clients take; of what these did not
+//        mark as done it is told when they end.
 #pragma once
 #include <multiprocessing/detail/managers/proxy_call.hpp>
 #include <multiprocessing/detail/managers/referent.hpp>
@@ -12,8 +13,11 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <mutex>
 #include <span>
+#include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 
 namespace multiprocessing::detail {
@@ -25,6 +29,24 @@ template <class T> inline constexpr bool kIsQueue<JoinableQueue<T>> = true;
 /// Runs it in a thread of the library's own, which may wait: a session's thread may not where its
 /// client has died, for what that one held is given back only behind it. THROWS: std::system_error.
 void run_later(std::function<void()> work);
+
+/// How many items the clients of a server have taken and not marked as done.
+class TakenByClients {
+ public:
+  struct Lost {
+    std::uint32_t items = 0;
+    int pid = 0;
+    std::string name;
+  };
+  void took(Referent& queue, const Caller& caller);
+  void gave_back(Referent& queue, const Caller& caller) noexcept;
+  /// What a client had that has ended.
+  [[nodiscard]] Lost take_lost(const managers::Client& client) noexcept;
+
+ private:
+  std::mutex mutex_;
+  std::unordered_map<const managers::Client*, std::uint32_t> items_;  // guarded
+};
 
 /// A Queue of the program, reached through the server. Python: what `lambda: queue` returns.
 template <class Q> class SharedQueueReferent final : public Referent {
@@ -48,8 +70,18 @@ template <class Q> class SharedQueueReferent final : public Referent {
     };
     return kMethods;
   }
+  void client_died(managers::Client& client) noexcept override {
+    if constexpr (kJoinable) {
+      const TakenByClients::Lost lost = taken_.take_lost(client);
+      if (lost.items != 0) {
+        lose_items(HandleAccess::get(queue_), lost.items, lost.pid, lost.name);
+      }
+    }
+  }
 
  private:
+  static constexpr bool kJoinable = requires(const Q& queue) { queue.task_done(); };
+
   // In slices, so that a caller's death is noticed.
   template <class Once> static void in_slices(ServerCall& call, Timeout timeout, Once once) {
     using Clock = std::chrono::steady_clock;
@@ -108,7 +140,11 @@ template <class Q> class SharedQueueReferent final : public Referent {
       put_back(queue_, object);
       throw;
     }
-    call.on_undelivered([queue = queue_, object] { put_back(queue, object); });
+    if constexpr (kJoinable) taken_.took(*this, call.caller());
+    call.on_undelivered([self = shared_from_this(), this, caller = call.caller(), object] {
+      if constexpr (kJoinable) taken_.gave_back(*this, caller);
+      put_back(queue_, object);
+    });
   }
   // Behind the others now, but not lost.
   static void put_back(const Q& queue, const T& object) {
@@ -124,14 +160,15 @@ template <class Q> class SharedQueueReferent final : public Referent {
   }
   // What is put back was counted as unfinished when it was put first.
   static void count_once(const Q& queue) {
-    if constexpr (requires { queue.task_done(); }) queue.task_done();
+    if constexpr (kJoinable) queue.task_done();
   }
   void qsize(ServerCall& call) { call.reply<std::uint64_t>(queue_.qsize()); }
   void empty(ServerCall& call) { call.reply(queue_.empty()); }
   void full(ServerCall& call) { call.reply(queue_.full()); }
-  void task_done(ServerCall& /*call*/) {
-    if constexpr (requires(Q & q) { q.task_done(); }) {
+  void task_done([[maybe_unused]] ServerCall& call) {
+    if constexpr (kJoinable) {
       queue_.task_done();
+      taken_.gave_back(*this, call.caller());
     } else {
       throw AttributeError("Queue: task_done is a method of a JoinableQueue");
     }
@@ -154,6 +191,7 @@ template <class Q> class SharedQueueReferent final : public Referent {
 
   static constexpr std::chrono::milliseconds kSlice{100};
   Q queue_;
+  TakenByClients taken_;
 };
 
 }  // namespace multiprocessing::detail
