@@ -109,7 +109,11 @@ std::unique_ptr<Channel> ServerLink::take() {
         idle_.pop_back();
       }
     }
-    if (channel == nullptr) return first ? connect() : connect_another();
+    if (channel == nullptr) {
+      channel = first && !reached_.load() ? connect() : connect_another();
+      reached_.store(true);
+      return channel;
+    }
     channel->used = true;
     if (!address_.path().empty() || !is_stale(channel->socket.get())) return channel;
   }
@@ -129,6 +133,7 @@ std::unique_ptr<Channel> ServerLink::connect_another() {
 
 void ServerLink::give_back(std::unique_ptr<Channel> channel) noexcept {
   if (channel->generation != os::fork_generation()) return;
+  reached_.store(true);
   const std::lock_guard guard(mutex_);
   forget_parents();
   if (idle_.size() < kIdleMost) idle_.push_back(std::move(channel));

@@ -4,6 +4,7 @@
 //
 // Fork: the child has none, and opens its own.
 #pragma once
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <multiprocessing/address.hpp>
@@ -70,6 +71,7 @@ class ServerLink : public std::enable_shared_from_this<ServerLink> {
   os::ForkMutex mutex_;
   std::vector<std::unique_ptr<Channel>> idle_;  // guarded by mutex_
   std::uint32_t generation_ = 0;                // guarded: the process that opened them
+  std::atomic<bool> reached_{false};            // a server there has answered once
 };
 
 /// This process's number among a server's clients, and that of the process it was forked from.

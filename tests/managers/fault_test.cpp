@@ -70,7 +70,7 @@ TEST_P(FaultTest, WhenTheServerIsKilledAllThatWaitsGetsEOFErrorAtOnce) {
 
   EXPECT_EQ(told, 4);
   EXPECT_LT(Clock::now() - begin, 5s);
-  EXPECT_ANY_THROW(queue.put(1));
+  EXPECT_THROW(queue.put(1), EOFError);
 }
 
 TEST_P(FaultTest, AGuardThatOutlivesTheServerEndsQuietly) {
@@ -94,7 +94,8 @@ TEST_P(FaultTest, ACallAfterTheServerWasKilledIsAnEOFErrorWhetherItsConnectionWa
   ASSERT_TRUE(eventually([&] { return active_children().empty(); }));
 
   EXPECT_THROW(static_cast<void>(list.size()), EOFError);
-  EXPECT_ANY_THROW(static_cast<void>(list.size()));
+  // This one has to make a connection.
+  EXPECT_THROW(static_cast<void>(list.size()), EOFError);
 }
 
 TEST_P(FaultTest, ShutdownDoesNotWaitForCallsThatWait) {
