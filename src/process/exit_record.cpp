@@ -199,8 +199,9 @@ Go ExitRecord::await_go(memory::Serial parent) noexcept {
     os::cpu_relax();
   }
   for (;;) {
-    const std::uint32_t told = go.load(std::memory_order_acquire);
-    if (told != kWait || memory::dead(parent)) return static_cast<Go>(told);
+    // Asked for in this order: the parent may have given its word just before its end.
+    const bool ended = waits() && memory::dead(parent);
+    if (ended || !waits()) return static_cast<Go>(go.load(std::memory_order_acquire));
     memory::wait_on(go, kWait, parent, os::Deadline::never());
   }
 }

@@ -152,10 +152,12 @@ class ServedChild final : public Child {
   std::optional<Ending> poll() override {
     Ending ending;
     if (!shared_->read_status() && has_ended()) await_server();
+    // Asked first: what it writes just before its end counts.
+    const bool server_ended = memory::dead(server_);
     if (const auto status = shared_->read_status()) {
       ending.exitcode = os::exit_code_of(*status);
       ending.clean = shared_->read_report().clean && WIFEXITED(*status);
-    } else if (memory::dead(server_) && has_ended()) {
+    } else if (server_ended && has_ended()) {
       // Whoever inherited it from the server reaps it soon, late or never.
       std::optional<int> kernel = os::status_before_reaping(pid(), pidfd());
       if (!kernel) kernel = os::status_after_reaping(pidfd());

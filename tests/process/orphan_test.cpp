@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "long_form.hpp"
+#include "process_state.hpp"
 #include "process_test.hpp"
 
 namespace mp = multiprocessing;
@@ -43,26 +44,17 @@ class ProcessOrphan : public mp::test::ProcessTest {
         [&] { return ::waitpid(orphan, &status, WNOHANG) == orphan || ::kill(orphan, 0) != 0; },
         20s));
     EXPECT_LT(std::chrono::steady_clock::now() - begin, 1s);
-    EXPECT_EQ(WIFSIGNALED(status) ? WTERMSIG(status) : 0, signal);
+    EXPECT_EQ(WIFSIGNALED(status) ? WTERMSIG(status) : 0, signal) << "status " << status;
   }
 
   static int rounds() { return mp::test::long_form() ? 200 : 5; }
 };
 using ProcessOrphanByFork = ProcessOrphan;
 
-bool is_in_state(pid_t pid, char state) {
-  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
-  std::string text;
-  std::getline(file, text);
-  const std::size_t at = text.rfind(')');
-  return at != std::string::npos && text.at(at + 2) == state;
-}
-
-bool sleeps(pid_t pid) { return is_in_state(pid, 'S'); }
-
 // Whether its parent reaps it or not.
 bool has_ended(pid_t pid) {
-  return ::waitpid(pid, nullptr, WNOHANG) == pid || ::kill(pid, 0) != 0 || is_in_state(pid, 'Z');
+  return ::waitpid(pid, nullptr, WNOHANG) == pid || ::kill(pid, 0) != 0 ||
+         mp::test::state_of(pid) == 'Z';
 }
 
 void spin_for_ever() {
@@ -126,7 +118,7 @@ TEST_F(ProcessOrphanByFork, EndsWhileItWaitsForSomethingShared) {
       SharedWord pid;
       Child parent = parent_of(target, pid);
       ASSERT_TRUE(eventually([&] { return pid != 0; }));
-      ASSERT_TRUE(eventually([&] { return sleeps(pid); }));
+      ASSERT_TRUE(eventually([&] { return mp::test::state_of(pid) == 'S'; }));
 
       parent.kill();
 

@@ -3,12 +3,16 @@
 //
 // What others see of a start happens in system calls and in the stores between two of them, which
 // stand for themselves: a record is written by one store.
+#include <sched.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 
 #include <cstdlib>
 #include <multiprocessing/context.hpp>
 
+#include "memory/identity.hpp"
+#include "process/exit_record.hpp"
 #include "process_test.hpp"
 #include "traced_process.hpp"
 
@@ -124,6 +128,78 @@ FRESH_SCENARIO(server_killed_at_each_call) {
 TEST(ForkServerKillTest, AServerKilledAtAnySystemCallOfAStartHasTheChildRunOnce) {
   const Watchdog watchdog(seconds(100));
   const Captured captured = capture_fresh("server_killed_at_each_call");
+  EXPECT_EQ(captured.code, 0) << captured.output;
+}
+
+// A child that looks for the word of its parent, and a parent that gives it and is killed at once,
+// when the child stands before the n-th instruction of its look.
+class LookForGo {
+ public:
+  static constexpr int kTillItSleeps = 100'000;
+
+  LookForGo()
+      : record_(*static_cast<process::ExitRecord*>(::mmap(nullptr, sizeof(process::ExitRecord),
+                                                          PROT_READ | PROT_WRITE,
+                                                          MAP_SHARED | MAP_ANONYMOUS, -1, 0))) {}
+  LookForGo(const LookForGo&) = delete;
+  LookForGo& operator=(const LookForGo&) = delete;
+  ~LookForGo() { ::munmap(&record_, sizeof record_); }
+
+  // How many instructions it did; `heard` is set to what it made of it in the end.
+  int stand_before(int n, process::Go& heard) {
+    SharedWord serial;
+    SharedWord speak;
+    SharedWord result;
+    Child parent([&] {
+      serial = static_cast<int>(memory::self());
+      speak.await(1);
+      record_.tell(process::Go::kGo);
+      ::raise(SIGKILL);
+    });
+    EXPECT_TRUE(eventually([&] { return serial != 0; }));
+    TracedProcess child(
+        [] {},
+        [&] {
+          const int parents = serial;
+          result = static_cast<int>(record_.await_go(static_cast<memory::Serial>(parents)));
+        });
+    int done = 0;
+    auto state = TracedProcess::State::kStopped;
+    while (done < n && state == TracedProcess::State::kStopped) {
+      state = child.step();
+      ++done;
+    }
+    speak = 1;
+    EXPECT_EQ(parent.wait(), -SIGKILL);
+    while (state != TracedProcess::State::kEnded) state = child.next_system_call();
+    heard = static_cast<process::Go>(static_cast<int>(result));
+    return done;
+  }
+
+ private:
+  process::ExitRecord& record_;
+};
+
+// On one CPU, where nobody looks again and again before it sleeps.
+FRESH_SCENARIO(word_at_each_instruction) {
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  CPU_SET(static_cast<std::size_t>(::sched_getcpu()), &one);
+  ::sched_setaffinity(0, sizeof one, &one);
+  static_cast<void>(memory::self());
+  auto heard = process::Go::kWait;
+  const int asleep = LookForGo().stand_before(LookForGo::kTillItSleeps, heard);
+  if (asleep == LookForGo::kTillItSleeps) return 2;
+  for (int n = asleep; n > 0 && heard == process::Go::kGo; n -= long_form() ? 1 : 11) {
+    LookForGo().stand_before(n, heard);
+    if (heard != process::Go::kGo) std::fprintf(stderr, "not heard before instruction %d\n", n);
+  }
+  return heard == process::Go::kGo ? 0 : 1;
+}
+
+TEST(StartWordTest, AChildHearsTheWordOfAParentThatIsKilledRightAfterIt) {
+  const Watchdog watchdog(seconds(100));
+  const Captured captured = capture_fresh("word_at_each_instruction");
   EXPECT_EQ(captured.code, 0) << captured.output;
 }
 

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "process_state.hpp"
+
+#include <fstream>
+#include <string>
+
+namespace multiprocessing::test {
+
+char state_of(pid_t id) {
+  std::ifstream file("/proc/" + std::to_string(id) + "/stat");
+  std::string text;
+  std::getline(file, text);
+  // Behind the name, which may hold anything.
+  const std::size_t name_end = text.rfind(") ");
+  return name_end == std::string::npos ? '\0' : text[name_end + 2];
+}
+
+}  // namespace multiprocessing::test
