@@ -481,32 +481,30 @@ TEST_F(DeadPlainLockHolderTest, AWaiterIsToldInTimeOfTheDeathOfALaterHolder) {
   for (int round = 0; round < 5; ++round) {
     mp::Lock lock;
     SharedWord waiting;
-    SharedWord held;
-    lock.acquire();
-    Child next([&] {
-      ++waiting;
-      lock.acquire();
-      held = 1;
-      ::pause();
-    });
-    waiting.await(1);
-    // The one that sleeps first is woken first.
-    std::this_thread::sleep_for(5ms);
-    Child waiter([&] {
+    SharedWord holder;
+    const auto take_and_keep = [&]() -> int {
       ++waiting;
       try {
         lock.acquire();
       } catch (const mp::OwnerDiedError&) {
+        return 0;
       }
-    });
+      holder = ::getpid();
+      for (;;) ::pause();
+    };
+    lock.acquire();
+    Child one(take_and_keep);
+    Child other(take_and_keep);
     waiting.await(2);
-    std::this_thread::sleep_for(2ms);
+    std::this_thread::sleep_for(2ms);  // most often both sleep then
     lock.release();
-    if (!eventually([&] { return held == 1; }, 1s)) continue;
+    ASSERT_TRUE(eventually([&] { return holder != 0; }));
+    Child& later_holder = holder == one.pid() ? one : other;
+    Child& waiter = holder == one.pid() ? other : one;
 
     const auto start = Clock::now();
-    next.kill();
-    waiter.wait();
+    later_holder.kill();
+    EXPECT_EQ(waiter.wait(), 0);
     fastest = std::min<std::chrono::nanoseconds>(fastest, since(start));
   }
   EXPECT_LT(fastest, 20ms);
