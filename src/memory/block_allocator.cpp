@@ -5,6 +5,7 @@
 #include <linux/falloc.h>
 
 #include <algorithm>
+#include <cassert>
 #include <cerrno>
 #include <cstring>
 
@@ -90,7 +91,9 @@ void BlockAllocator::deallocate(void* block) noexcept {
   if (role_in(chunk_word(i).load(std::memory_order_acquire)) == Role::kRun) {
     free_run(i);
   } else {
-    free_block(i, block, owner_word(block).load(std::memory_order_relaxed));
+    const std::uint64_t word = owner_word(block).load(std::memory_order_relaxed);
+    assert(owner_in(word) == self());
+    free_block(i, block, word);
   }
 }
 

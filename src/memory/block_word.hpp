@@ -63,9 +63,6 @@ struct ClassHead {
   OwnerWord owners[1];
 };
 
-inline constexpr std::size_t kNoChunk = SIZE_MAX;  ///< instead of a chunk's number
-inline constexpr std::size_t kCacheChunks = 256;   ///< freed memory that is kept warm: so much
-
 constexpr std::size_t align_up(std::size_t bytes, std::size_t to) {
   return (bytes + to - 1) / to * to;
 }

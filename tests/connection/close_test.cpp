@@ -11,6 +11,7 @@
 #include "child.hpp"
 #include "connection_test.hpp"
 #include "listener_test.hpp"
+#include "process_state.hpp"
 #include "watchdog.hpp"
 
 namespace multiprocessing {
@@ -29,7 +30,7 @@ class CloseTest : public testing::Test {
       receiving = ::gettid();
       told = errno_of([&] { static_cast<void>(end.recv<int>()); });
     });
-    test::eventually([&] { return receiving != 0 && test::is_asleep(receiving); });
+    test::eventually([&] { return receiving != 0 && test::state_of(receiving) == 'S'; });
     close();
     receiver.join();
     return told;

@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <filesystem>
-#include <fstream>
 #include <iterator>
 #include <string>
 #include <string_view>
@@ -75,15 +74,6 @@ class NoFreeDescriptor {
   rlimit before_{};
   std::vector<os::Fd> fillers_;
 };
-
-/// Whether a thread or a process sleeps, at whatever it may be.
-inline bool is_asleep(pid_t id) {
-  std::ifstream file("/proc/" + std::to_string(id) + "/stat");
-  std::string text;
-  std::getline(file, text);
-  const std::size_t name_end = text.rfind(") ");
-  return name_end != std::string::npos && text[name_end + 2] == 'S';
-}
 
 /// Bytes that tell their place, so that a shift or a gap shows.
 inline std::vector<std::byte> pattern(std::size_t size) {

@@ -17,6 +17,7 @@
 #include "connection_test.hpp"
 #include "long_form.hpp"
 #include "memory/arena.hpp"
+#include "process_state.hpp"
 #include "random_killer.hpp"
 #include "step_killer.hpp"
 #include "watchdog.hpp"
@@ -259,7 +260,7 @@ TEST_F(LaneTest, ASenderGoesOnAsSoonAsItsMessageFits) {
     writer.send_bytes(message);
   });
   EXPECT_TRUE(full.recv<bool>());
-  EXPECT_TRUE(test::eventually([&] { return test::is_asleep(sender.pid()); }));
+  EXPECT_TRUE(test::eventually([&] { return test::state_of(sender.pid()) == 'S'; }));
   EXPECT_EQ(reader.recv_bytes(), pattern(15'000));
 
   EXPECT_EQ(sender.wait(), 0);

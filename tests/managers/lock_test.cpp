@@ -235,62 +235,59 @@ TEST_P(ConditionTest, NeedsItsLockAndGivesUpInTime) {
   condition.release();
 }
 
-TEST_P(ConditionTest, ANotificationIsForALivingWaiter) {
-  ConditionProxy condition = manager_.Condition();
-  const auto waiting = manager_.Value<int>(0);
-  const auto woken = manager_.Value<int>(0);
-  auto first = context_.Process(wait_and_count, condition, waiting, woken);
-  auto second = context_.Process(wait_and_count, condition, waiting, woken);
-  const auto wait_for = [&](int n) {
-    return test::eventually([&] {
-      const std::scoped_lock guard(condition);
-      return waiting.get() == n;
-    });
-  };
-  first.start();
-  EXPECT_TRUE(wait_for(1));
-  second.start();
-  EXPECT_TRUE(wait_for(2));
-
-  first.kill();
-  first.join();
-  {
-    const std::scoped_lock guard(condition);
-    condition.notify();
+// Two processes that wait for a notification, one after the other.
+class TwoWaitersTest : public ManagerTest {
+ protected:
+  void SetUp() override {
+    first_.start();
+    EXPECT_TRUE(are_waiting(1));
+    second_.start();
+    EXPECT_TRUE(are_waiting(2));
+  }
+  // As the first has died, the notification is for the second.
+  void expect_second_woken() {
+    EXPECT_TRUE(second_.join(20s));
+    EXPECT_EQ(woken_.get(), 1);
   }
 
-  EXPECT_TRUE(second.join(20s));
-  EXPECT_EQ(woken.get(), 1);
+  ConditionProxy condition_ = manager_.Condition();
+  ValueProxy<int> waiting_ = manager_.Value<int>(0);
+  ValueProxy<int> woken_ = manager_.Value<int>(0);
+  Process first_ = context_.Process(wait_and_count, condition_, waiting_, woken_);
+  Process second_ = context_.Process(wait_and_count, condition_, waiting_, woken_);
+
+ private:
+  bool are_waiting(int n) {
+    return test::eventually([&] {
+      const std::scoped_lock guard(condition_);
+      return waiting_.get() == n;
+    });
+  }
+};
+UNDER_EVERY_START_METHOD(TwoWaitersTest);
+
+TEST_P(TwoWaitersTest, ANotificationIsForTheLivingOne) {
+  first_.kill();
+  first_.join();
+  {
+    const std::scoped_lock guard(condition_);
+    condition_.notify();
+  }
+
+  expect_second_woken();
 }
 
-TEST_P(ConditionTest, ANotificationIsForAnotherIfItsWaiterDiesBeforeItHasTheLockBack) {
-  ConditionProxy condition = manager_.Condition();
-  const auto waiting = manager_.Value<int>(0);
-  const auto woken = manager_.Value<int>(0);
-  auto first = context_.Process(wait_and_count, condition, waiting, woken);
-  auto second = context_.Process(wait_and_count, condition, waiting, woken);
-  const auto wait_for = [&](int n) {
-    return test::eventually([&] {
-      const std::scoped_lock guard(condition);
-      return waiting.get() == n;
-    });
-  };
-  first.start();
-  EXPECT_TRUE(wait_for(1));
-  second.start();
-  EXPECT_TRUE(wait_for(2));
-
+TEST_P(TwoWaitersTest, ANotificationIsForTheOtherIfOneDiesBeforeItHasTheLockBack) {
   {
-    const std::scoped_lock guard(condition);
-    condition.notify();
+    const std::scoped_lock guard(condition_);
+    condition_.notify();
     // By then the server has seen to it, as a rule, and the first waits for the lock.
     std::this_thread::sleep_for(20ms);
-    first.kill();
-    first.join();
+    first_.kill();
+    first_.join();
   }
 
-  EXPECT_TRUE(second.join(20s));
-  EXPECT_EQ(woken.get(), 1);
+  expect_second_woken();
 }
 
 TEST_P(ConditionTest, TellsThoseWhoWaitThatTheHolderOfTheLockWasKilled) {

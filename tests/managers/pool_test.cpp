@@ -20,6 +20,7 @@
 #include "fresh_program.hpp"
 #include "manager_test.hpp"
 #include "process/exit.hpp"
+#include "process_state.hpp"
 
 namespace multiprocessing {
 namespace {
@@ -36,11 +37,8 @@ int add(int a, int b) { return a + b; }
 
 // A process that nobody has waited for yet is gone as well.
 bool gone(pid_t pid) {
-  std::ifstream stat("/proc/" + std::to_string(pid) + "/stat");
-  std::string text;
-  std::getline(stat, text);
-  const std::size_t name_ends = text.rfind(')');
-  return name_ends == std::string::npos || text[name_ends + 2] == 'Z';
+  const char state = test::state_of(pid);
+  return state == '\0' || state == 'Z';
 }
 
 class PoolProxyTest : public ManagerTest {

@@ -7,9 +7,7 @@
 
 #include <atomic>
 #include <cstdlib>
-#include <fstream>
 #include <new>
-#include <string>
 #include <thread>
 
 #include "blocks_test.hpp"
@@ -17,6 +15,7 @@
 #include "fresh_program.hpp"
 #include "memory/object.hpp"
 #include "memory/object_life.hpp"
+#include "process_state.hpp"
 #include "shared_word.hpp"
 
 namespace {
@@ -89,14 +88,6 @@ TEST_F(Handles, OneThatCannotBeAdoptedLeavesItsObjectToTheOthers) {
 struct Dropper {
   std::atomic<pid_t> id{0};
   std::atomic<bool> told{false};
-
-  [[nodiscard]] bool asleep() const {
-    std::ifstream file("/proc/self/task/" + std::to_string(id.load()) + "/stat");
-    std::string text;
-    std::getline(file, text);
-    const std::size_t at = text.rfind(')');
-    return at != std::string::npos && text.substr(at + 2, 1) == "S";
-  }
 };
 Dropper dropper;
 
@@ -107,7 +98,7 @@ FRESH_SCENARIO(drop_while_forking) {
       [] {
         if (dropper.id == 0) return;
         dropper.told = true;
-        while (!dropper.asleep()) std::this_thread::yield();
+        while (test::state_of(dropper.id) != 'S') std::this_thread::yield();
       },
       nullptr, nullptr);
   test::SharedWord end;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
 // How tasks, workers and pools are stopped.
 #include <cstdlib>
-#include <fstream>
 #include <multiprocessing/futures.hpp>
 
 #include "fresh_program.hpp"
 #include "pool_test.hpp"
+#include "process_state.hpp"
 
 namespace multiprocessing::test {
 namespace {
@@ -242,12 +242,8 @@ TEST_F(PoolStopTest, AProgramThatLeavesAPoolOpenEnds) {
 
 // Whether that process is there and no zombie.
 bool lives(pid_t pid) {
-  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
-  std::string text;
-  std::getline(file, text);
-  const auto after_name = text.rfind(')');
-  return after_name != std::string::npos && text[after_name + 2] != 'Z' &&
-         text[after_name + 2] != 'X';
+  const char state = test::state_of(pid);
+  return state != '\0' && state != 'Z' && state != 'X';
 }
 
 class PoolOrphanTest : public PoolStartTest {};

@@ -9,6 +9,7 @@
 #include <multiprocessing/context.hpp>
 #include <set>
 
+#include "process_state.hpp"
 #include "process_test.hpp"
 
 namespace multiprocessing::test {
@@ -59,14 +60,6 @@ class Bystander {
  private:
   SharedWord pid_;
 };
-
-bool is_in_state(pid_t pid, char state) {
-  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
-  std::string text;
-  std::getline(file, text);
-  const std::size_t at = text.rfind(')');
-  return at != std::string::npos && text.at(at + 2) == state;
-}
 
 class StartChannelTest : public ProcessTest, public testing::WithParamInterface<bool> {
  protected:
@@ -124,19 +117,19 @@ TEST_P(StartChannelTest, AServerEndsWithAnOwnerThatIsKilledInTheMiddleOfARequest
     start_bystander();
     const pid_t pid = parent_of(first.pid());
     ::kill(pid, SIGSTOP);
-    if (!eventually([&] { return is_in_state(pid, 'T'); }, seconds(20))) return;
+    if (!eventually([&] { return state_of(pid) == 'T'; }, seconds(20))) return;
     Process second =
         ctx.Process([](const std::string&) {}, std::string(kMoreThanAChannelHolds, 'x'));
     server = pid;
     second.start();
   });
   ASSERT_TRUE(eventually([&] { return server != 0; }, seconds(20)));
-  ASSERT_TRUE(eventually([&] { return is_in_state(owner.pid(), 'S'); }, seconds(20)));
+  ASSERT_TRUE(eventually([&] { return state_of(owner.pid()) == 'S'; }, seconds(20)));
 
   owner.kill();
   ::kill(server, SIGCONT);
 
-  const auto ended = [&] { return ::kill(server, 0) != 0 || is_in_state(server, 'Z'); };
+  const auto ended = [&] { return ::kill(server, 0) != 0 || state_of(server) == 'Z'; };
   EXPECT_TRUE(eventually(ended, seconds(10)));
   ::kill(server, SIGKILL);
 }
@@ -155,7 +148,7 @@ TEST_P(StartChannelTest, ASpawnedChildThatKnowsNotAllOfWhatItIsForEndsWithItsPar
     process.start();
   });
   ASSERT_TRUE(eventually([&] { return child != 0; }, seconds(20)));
-  ASSERT_TRUE(eventually([&] { return is_in_state(parent.pid(), 'S'); }, seconds(20)));
+  ASSERT_TRUE(eventually([&] { return state_of(parent.pid()) == 'S'; }, seconds(20)));
 
   parent.kill();
   ::kill(child, SIGCONT);

@@ -12,10 +12,11 @@
 #include <cstddef>
 #include <cstdio>
 #include <cstring>
-#include <fstream>
 #include <stdexcept>
 #include <string>
 #include <system_error>
+
+#include "process_state.hpp"
 
 namespace multiprocessing::test {
 namespace {
@@ -45,15 +46,6 @@ class ChildSignalBlocked {
  private:
   sigset_t before_{};
 };
-
-// One that is ready to run but gets no CPU is not asleep, however busy the machine is.
-bool asleep(pid_t pid) {
-  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
-  std::string text;
-  std::getline(file, text);
-  const std::size_t at = text.rfind(')');
-  return at != std::string::npos && at + 2 < text.size() && text[at + 2] == 'S';
-}
 
 #if defined(__x86_64__)
 constexpr std::size_t kInstructionPointer = offsetof(user, regs) + offsetof(user_regs_struct, rip);
@@ -154,7 +146,8 @@ TracedProcess::State TracedProcess::resume(int request) {
     }
     ChildSignalBlocked::wait_ms(5);
     const auto now = std::chrono::steady_clock::now();
-    if (!asleep(pid_)) {
+    // One that is ready to run but gets no CPU is not asleep, however busy the machine is.
+    if (state_of(pid_) != 'S') {
       slept_since = std::chrono::steady_clock::time_point::max();
     } else if (slept_since == std::chrono::steady_clock::time_point::max()) {
       slept_since = now;
