@@ -116,6 +116,7 @@ TEST(ForkTest, AClientsDeathIsSeenAlsoIfItForkedWhileItConnected) {
 TEST(ForkTest, AChildThatIsForkedWhileASocketIsMadeDoesNotKeepIt) {
   const test::Watchdog watchdog;
   std::binary_semaphore is_there(0);
+  std::binary_semaphore child_ended(0);
   int number = -1;
   managers::OwnSocket own;
   std::thread maker([&] {
@@ -126,11 +127,13 @@ TEST(ForkTest, AChildThatIsForkedWhileASocketIsMadeDoesNotKeepIt) {
       std::this_thread::sleep_for(20ms);
       return fd;
     });
+    child_ended.acquire();
   });
   is_there.acquire();
 
   EXPECT_EQ(test::in_child([&] { return ::fcntl(number, F_GETFD) == -1; }), 0);
 
+  child_ended.release();
   maker.join();
   EXPECT_EQ(own.get(), number);
 }

@@ -20,6 +20,7 @@
 #include "long_form.hpp"
 #include "memory/identity.hpp"
 #include "memory/layout.hpp"
+#include "process_state.hpp"
 #include "step_killer.hpp"
 #include "traced_process.hpp"
 
@@ -166,8 +167,8 @@ TEST_F(IdentityOf, AProcessLivesWhenAThreadUsesTheLibraryInItsLastDestructors) {
 
 // In a program of its own, for this unwinds main.
 FRESH_SCENARIO(main_leaves) {
-  std::thread([parent = self(), main = ::pthread_self()] {
-    ::pthread_join(main, nullptr);
+  std::thread([parent = self()] {
+    while (test::state_of(::getpid()) != 'Z') std::this_thread::yield();
     ::_exit(test::in_child([parent] { return dead(parent) ? 1 : 0; }));
   }).detach();
   ::pthread_exit(nullptr);
