@@ -28,6 +28,8 @@ namespace {
 constexpr std::int64_t kBlindPollNs = 5'000'000;  // where the kernel cannot wait on two words
 constexpr std::uint32_t kTid = FUTEX_TID_MASK;
 
+std::atomic<bool> attached_once{false};
+
 std::mutex identity_mutex;  // held across fork
 // Guarded by identity_mutex; ends with a zero. As Python calls the first process of a program.
 char own_name[sizeof Slot::name] = "MainProcess";
@@ -182,7 +184,11 @@ Serial take_slot() {
 void keep_identity_across_forks() noexcept {
   static const int registered =
       ::pthread_atfork([] { identity_mutex.lock(); }, [] { identity_mutex.unlock(); },
-                       [] { identity_mutex.unlock(); });
+                       [] {
+                         // Who asks then sees it without a look at the page.
+                         identity_state::self_word.store(nullptr, std::memory_order_relaxed);
+                         identity_mutex.unlock();
+                       });
   static_cast<void>(registered);
 }
 
@@ -223,9 +229,12 @@ Serial attach() {
     mapping().control().first.compare_exchange_strong(nobody, serial);
   }
   own.self.store(serial);
+  attached_once.store(true);
   keep_life(serial, key);
   return serial;
 }
+
+bool ever_attached() noexcept { return attached_once.load(); }
 
 bool dead(Serial serial) noexcept {
   if (serial < kSlots) return false;

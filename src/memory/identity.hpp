@@ -31,7 +31,7 @@ inline constexpr std::uint32_t kWaiters = 0x8000'0000U;
 
 namespace identity_state {
 // One word on a page that reads zero in a forked child; set by the first use of the arena, to the
-// same by each thread that finds no serial in it.
+// same by each thread that finds no serial in it. Null before, and in a child of fork(2).
 extern std::atomic<std::atomic<std::uint32_t>*> self_word;
 }  // namespace identity_state
 
@@ -44,6 +44,9 @@ inline Serial self() {
   const Serial serial = word == nullptr ? kNobody : word->load(std::memory_order_relaxed);
   return serial != kNobody ? serial : attach();
 }
+
+/// Whether this process has a serial, or one had that it was forked from: others have no arena.
+[[nodiscard]] bool ever_attached() noexcept;
 
 /// Whether the process of that serial has ended. Two loads, no system call.
 [[nodiscard]] bool dead(Serial serial) noexcept;

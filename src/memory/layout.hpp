@@ -88,6 +88,9 @@ struct Mapping {
   int descriptor;
   std::size_t chunks;
   ParkingSocket parking;
+  /// The control page once more, to read, amid what every process touches: a fresh child has page
+  /// tables there, and none for the arena.
+  const Control* near;
 
   [[nodiscard]] Control& control() const noexcept { return *reinterpret_cast<Control*>(base); }
   [[nodiscard]] Slot& slot(std::size_t i) const noexcept {

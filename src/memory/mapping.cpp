@@ -31,7 +31,7 @@ constexpr std::size_t kMaxBytes = kChunksAt + kMaxChunks * kChunkBytes;
 constexpr std::size_t kMinBytes = kChunksAt + 16 * kChunkBytes;
 
 std::mutex limit_mutex;
-std::size_t chosen_limit = 0;  // guarded by limit_mutex; 0: nobody chose
+std::size_t chosen_limit = 0;     // guarded by limit_mutex; 0: nobody chose
 bool mapped = false;           // guarded by limit_mutex
 
 std::size_t limit_from_environment() {
@@ -73,6 +73,11 @@ ParkingSocket make_parking() noexcept {
   return known_parking(ends[0], ends[1]);
 }
 
+const Control* map_near(int fd, void* arena) noexcept {
+  void* const page = ::mmap(nullptr, kSlotsAt, PROT_READ, MAP_SHARED, fd, 0);
+  return static_cast<const Control*>(page == MAP_FAILED ? arena : page);
+}
+
 Mapping make() {
   const std::lock_guard guard(limit_mutex);
   const std::size_t limit = limit_bytes();
@@ -95,8 +100,8 @@ Mapping make() {
   ::fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
   ::madvise(base, bytes, MADV_DONTDUMP);
   mapped = true;
-  Mapping result{static_cast<std::byte*>(base), bytes, fd, (bytes - kChunksAt) / kChunkBytes,
-                 make_parking()};
+  Mapping result{static_cast<std::byte*>(base),     bytes,          fd,
+                 (bytes - kChunksAt) / kChunkBytes, make_parking(), map_near(fd, base)};
   os::set_idle_work(note_death);
   result.control().bytes = bytes;
   result.control().limit_chunks = std::clamp<std::size_t>(limit / kChunkBytes, 1, result.chunks);
@@ -116,8 +121,12 @@ Mapping inherit(const os::SharedDescriptors& shared) {
   ::madvise(base, bytes, MADV_DONTDUMP);
   mapped = true;
   os::set_idle_work(note_death);
-  return {static_cast<std::byte*>(base), bytes, fd, (bytes - kChunksAt) / kChunkBytes,
-          known_parking(shared.parking_in, shared.parking_out)};
+  return {static_cast<std::byte*>(base),
+          bytes,
+          fd,
+          (bytes - kChunksAt) / kChunkBytes,
+          known_parking(shared.parking_in, shared.parking_out),
+          map_near(fd, base)};
 }
 
 }  // namespace

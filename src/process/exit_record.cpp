@@ -21,6 +21,8 @@ namespace {
 
 constexpr unsigned kRecords = 64;
 constexpr std::size_t kPageBytes = kRecords * sizeof(ExitRecord);
+constexpr auto kWait = static_cast<std::uint32_t>(Go::kWait);
+constexpr std::uint32_t kAsleep = 3;        // instead of kWait: the child sleeps until it is woken
 constexpr int kLooksForGo = 500;            // of 4 to 40 ns
 constexpr std::size_t kServedPages = 1024;  // of them a fork server's owner has as many as it needs
 
@@ -186,23 +188,27 @@ RecordHandle::~RecordHandle() {
 }
 
 void ExitRecord::tell(Go what) noexcept {
-  go.store(static_cast<std::uint32_t>(what), std::memory_order_release);
-  os::futex_wake(go);
+  if (go.exchange(static_cast<std::uint32_t>(what)) == kAsleep) os::futex_wake(go);
 }
 
 Go ExitRecord::await_go(memory::Serial parent) noexcept {
-  constexpr auto kWait = static_cast<std::uint32_t>(Go::kWait);
   // It comes a few microseconds after a fork, sooner than a sleep would end. Counted, not timed:
   // the clock is two pages that a fresh child has not touched.
-  const auto waits = [this] { return go.load(std::memory_order_acquire) == kWait; };
+  const auto waits = [this] {
+    const std::uint32_t told = go.load(std::memory_order_acquire);
+    return told == kWait || told == kAsleep;
+  };
   for (int looks = 0; looks < kLooksForGo && waits() && os::may_run_on_several_cpus(); ++looks) {
     os::cpu_relax();
   }
   for (;;) {
     // Asked for in this order: the parent may have given its word just before its end.
     const bool ended = waits() && memory::dead(parent);
-    if (ended || !waits()) return static_cast<Go>(go.load(std::memory_order_acquire));
-    memory::wait_on(go, kWait, parent, os::Deadline::never());
+    if (!waits()) return static_cast<Go>(go.load(std::memory_order_acquire));
+    if (ended) return Go::kWait;
+    std::uint32_t awake = kWait;
+    go.compare_exchange_strong(awake, kAsleep);
+    memory::wait_on(go, kAsleep, parent, os::Deadline::never());
   }
 }
 

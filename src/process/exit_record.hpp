@@ -33,7 +33,7 @@ struct ExitReport {
 };
 
 struct alignas(64) ExitRecord {
-  os::FutexWord go;                   // a Go, written by the parent
+  os::FutexWord go;                   // a Go, or that the child sleeps until there is one
   std::atomic<std::uint32_t> report;  // written by the child: kWritten, kClean and the exit code
   memory::AdoptionWord adoption;      // see memory/object.hpp
   os::FutexWord status;  // written by a fork server: kWritten and what waitpid(2) told it

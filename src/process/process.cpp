@@ -104,9 +104,12 @@ void Process::encode_subclass(detail::Encoder& /*encoder*/) const {
 void Process::run() {
   std::shared_ptr<detail::Target> target;
   {
+    const bool self = is_self(core_);
     const Locked core(core_);
     if (!core->has_target) return;
-    target = core->target;
+    // Nobody takes it from a child, which would copy a page to count one more owner.
+    target = self ? std::shared_ptr<detail::Target>(std::shared_ptr<void>(), core->target.get())
+                  : core->target;
     if (target == nullptr || std::exchange(core->target_called, true)) {
       throw AssertionError(fmt::format(
           "cannot run the target of {}: it has run, or was handed to the child", core->name));

@@ -146,11 +146,11 @@ void remove_names_of(ManagerId manager) noexcept {
 }
 
 void remove_names_at_end() noexcept {
-  // A process that has no arena has made no block.
-  if (memory::identity_state::self_word.load() == nullptr) return;
+  // A program that has no arena has named no block.
+  if (!memory::ever_attached()) return;
   without_throwing([] {
-    const memory::Control& control = memory::mapping().control();
-    // Most programs name no block.
+    // Most programs name none.
+    const memory::Control& control = *memory::mapping().near;
     if (control.block_names.load() == 0 && control.block_names_intent.load() == 0) return;
     const Serial self = memory::self();
     const Serial first = control.first.load();

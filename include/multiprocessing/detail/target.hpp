@@ -71,7 +71,9 @@ template <class F, class... Args> class BoundTarget final : public Target {
     // They end with the call, however it ends.
     struct Ended {
       std::optional<Bound>& bound;
-      ~Ended() { bound.reset(); }
+      ~Ended() {
+        if constexpr (!std::is_trivially_destructible_v<Bound>) bound.reset();
+      }
     };
     const Ended ended{bound_};
     call(std::index_sequence_for<Args...>{});
