@@ -79,8 +79,9 @@ class Process {
   virtual void run();
 
   /// Starts the child. Drops this process's copies of the target and its arguments.
-  /// Throws AssertionError the second time, in a process that did not make it and in a daemon;
-  /// ValueError if closed; std::system_error if the system refuses, and then nothing has changed.
+  /// Throws AssertionError the second time, after run() by hand, in a process that did not make it
+  /// and in a daemon; ValueError if closed; std::system_error if the system refuses, and then
+  /// nothing has changed.
   void start();
 
   /// Waits for the end of the child; says whether it has ended. May be called again.

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <exception>
+#include <utility>
 
 #include "memory/object.hpp"
 #include "os/log.hpp"
@@ -23,6 +24,7 @@ namespace {
 // Where this process leaves its report. A raw fork of a child has the pointer but not the right.
 ExitRecord* own_record = nullptr;
 unsigned own_generation = 0;
+bool own_target_due = false;
 
 std::string current_name() {
   const auto self = current();
@@ -55,7 +57,10 @@ void enter_child(Core& core, std::shared_ptr<Core> parent, ExitRecord& record) n
   become(core, std::move(parent));
   own_record = &record;
   own_generation = generation();
+  own_target_due = true;
 }
+
+bool take_own_target() noexcept { return std::exchange(own_target_due, false); }
 
 void run_child(Process& process, const Core& core) noexcept {
   // The child has this one thread: the core can be read without the lock.

@@ -13,6 +13,9 @@ struct ServedRequest;
 /// Makes this process the child that `core` describes, with `record` to leave its report in.
 void enter_child(Core& core, std::shared_ptr<Core> parent, ExitRecord& record) noexcept;
 
+/// In a child, under the process lock: whether its target has yet to be called; from now on it has.
+[[nodiscard]] bool take_own_target() noexcept;
+
 /// In a fresh image: learns over `channel` from `parent` what it is for, does it and leaves. What
 /// cannot be read is reported on standard error, with exit code 1.
 [[noreturn]] void run_spawned_child(int channel, memory::Serial parent) noexcept;

@@ -107,10 +107,12 @@ void Process::run() {
     const bool self = is_self(core_);
     const Locked core(core_);
     if (!core->has_target) return;
-    // Nobody takes it from a child, which would copy a page to count one more owner.
+    // A child has it to itself, and leaves the core alone, whose page it would have to copy.
     target = self ? std::shared_ptr<detail::Target>(std::shared_ptr<void>(), core->target.get())
                   : core->target;
-    if (target == nullptr || std::exchange(core->target_called, true)) {
+    const bool called = core->target_called || (self && !process::take_own_target());
+    if (!self) core->target_called = true;
+    if (target == nullptr || called) {
       throw AssertionError(fmt::format(
           "cannot run the target of {}: it has run, or was handed to the child", core->name));
     }
@@ -135,6 +137,11 @@ void Process::start() {
     if (self_is_daemon) {
       throw AssertionError(fmt::format(
           "cannot start {}: this process is a daemon, and daemons have no children", locked->name));
+    }
+    if (locked->target_called) {
+      throw AssertionError(fmt::format(
+          "cannot start {}: run() was called by hand, and its target can be called once",
+          locked->name));
     }
     process::require_bootstrapped(locked->name);
     launcher = locked->launcher;

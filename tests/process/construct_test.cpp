@@ -125,6 +125,20 @@ TEST_F(ProcessConstruction, RunByHandCallsTheTargetHereAndOnlyOnce) {
 
   EXPECT_EQ(calls, 1);
   EXPECT_THROW(p.run(), mp::AssertionError);
+  EXPECT_THROW(p.start(), mp::AssertionError);
+  EXPECT_EQ(calls, 1);
+}
+
+void run_again() {
+  try {
+    mp::current_process().run();
+  } catch (const mp::AssertionError&) {
+    mp::exit(7);
+  }
+}
+
+TEST_F(ProcessConstruction, InTheChildTheTargetIsCalledOnceToo) {
+  EXPECT_EQ(exit_code_of(mp::Process(run_again)), 7);
 }
 
 void check_names_in_a_child() {

@@ -116,7 +116,7 @@ template <class F, class... Args> class BoundTarget final : public Target {
     }
   }
 
-  std::optional<Bound> bound_;  // empty once called
+  std::optional<Bound> bound_;  // of no use once called
 };
 
 }  // namespace multiprocessing::detail
