@@ -31,7 +31,7 @@ constexpr std::size_t kMaxBytes = kChunksAt + kMaxChunks * kChunkBytes;
 constexpr std::size_t kMinBytes = kChunksAt + 16 * kChunkBytes;
 
 std::mutex limit_mutex;
-std::size_t chosen_limit = 0;     // guarded by limit_mutex; 0: nobody chose
+std::size_t chosen_limit = 0;  // guarded by limit_mutex; 0: nobody chose
 bool mapped = false;           // guarded by limit_mutex
 
 std::size_t limit_from_environment() {

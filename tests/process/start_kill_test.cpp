@@ -9,9 +9,11 @@
 #include <sys/ptrace.h>
 
 #include <cstdlib>
+#include <map>
 #include <multiprocessing/context.hpp>
 
 #include "memory/identity.hpp"
+#include "os/spin.hpp"
 #include "process/exit_record.hpp"
 #include "process_test.hpp"
 #include "traced_process.hpp"
@@ -131,70 +133,82 @@ TEST(ForkServerKillTest, AServerKilledAtAnySystemCallOfAStartHasTheChildRunOnce)
   EXPECT_EQ(captured.code, 0) << captured.output;
 }
 
-// A child that looks for the word of its parent, and a parent that gives it and is killed at once,
-// when the child stands before the n-th instruction of its look.
+// A child that looks for the word of its parent; the parent gives it and is killed at once, while
+// the child stands still.
 class LookForGo {
  public:
-  static constexpr int kTillItSleeps = 100'000;
-
-  LookForGo()
-      : record_(*static_cast<process::ExitRecord*>(::mmap(nullptr, sizeof(process::ExitRecord),
-                                                          PROT_READ | PROT_WRITE,
-                                                          MAP_SHARED | MAP_ANONYMOUS, -1, 0))) {}
+  LookForGo() {
+    EXPECT_TRUE(eventually([&] { return serial_ != 0; }));
+  }
   LookForGo(const LookForGo&) = delete;
   LookForGo& operator=(const LookForGo&) = delete;
   ~LookForGo() { ::munmap(&record_, sizeof record_); }
 
-  // How many instructions it did; `heard` is set to what it made of it in the end.
-  int stand_before(int n, process::Go& heard) {
-    SharedWord serial;
-    SharedWord speak;
-    SharedWord result;
-    Child parent([&] {
-      serial = static_cast<int>(memory::self());
-      speak.await(1);
-      record_.tell(process::Go::kGo);
-      ::raise(SIGKILL);
-    });
-    EXPECT_TRUE(eventually([&] { return serial != 0; }));
-    TracedProcess child(
-        [] {},
-        [&] {
-          const int parents = serial;
-          result = static_cast<int>(record_.await_go(static_cast<memory::Serial>(parents)));
-        });
-    int done = 0;
-    auto state = TracedProcess::State::kStopped;
-    while (done < n && state == TracedProcess::State::kStopped) {
-      state = child.step();
-      ++done;
+  [[nodiscard]] TracedProcess& child() noexcept { return child_; }
+
+  // What the child makes of it.
+  process::Go hear() {
+    speak_ = 1;
+    EXPECT_EQ(parent_.wait(), -SIGKILL);
+    while (child_.next_system_call() != TracedProcess::State::kEnded) {
     }
-    speak = 1;
-    EXPECT_EQ(parent.wait(), -SIGKILL);
-    while (state != TracedProcess::State::kEnded) state = child.next_system_call();
-    heard = static_cast<process::Go>(static_cast<int>(result));
-    return done;
+    return static_cast<process::Go>(static_cast<int>(heard_));
   }
 
  private:
-  process::ExitRecord& record_;
+  process::ExitRecord& record_ = *static_cast<process::ExitRecord*>(
+      ::mmap(nullptr, sizeof(process::ExitRecord), PROT_READ | PROT_WRITE,
+             MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+  SharedWord serial_;
+  SharedWord speak_;
+  SharedWord heard_;
+  Child parent_{[this] {
+    serial_ = static_cast<int>(memory::self());
+    speak_.await(1);
+    record_.tell(process::Go::kGo);
+    ::raise(SIGKILL);
+  }};
+  TracedProcess child_{[this] { static_cast<void>(eventually([&] { return serial_ != 0; })); },
+                       [this] {
+                         const auto parent = static_cast<memory::Serial>(static_cast<int>(serial_));
+                         heard_ = static_cast<int>(record_.await_go(parent));
+                       }};
 };
 
-// On one CPU, where nobody looks again and again before it sleeps.
+// The instructions of a look until it sleeps, each with how often it has been passed.
+std::vector<std::pair<std::uintptr_t, int>> path_of_a_look() {
+  LookForGo look;
+  std::vector<std::pair<std::uintptr_t, int>> path;
+  std::map<std::uintptr_t, int> passes;
+  do {
+    const std::uintptr_t here = look.child().instruction();
+    if (path.empty() || path.back().first != here) path.emplace_back(here, ++passes[here]);
+  } while (look.child().step() == TracedProcess::State::kStopped);
+  EXPECT_EQ(look.hear(), process::Go::kGo);
+  return path;
+}
+
+// As on one CPU, where nobody looks again and again before it sleeps.
 FRESH_SCENARIO(word_at_each_instruction) {
+  cpu_set_t all;
+  ::sched_getaffinity(0, sizeof all, &all);
   cpu_set_t one;
   CPU_ZERO(&one);
   CPU_SET(static_cast<std::size_t>(::sched_getcpu()), &one);
   ::sched_setaffinity(0, sizeof one, &one);
+  static_cast<void>(os::may_run_on_several_cpus());
+  ::sched_setaffinity(0, sizeof all, &all);
   static_cast<void>(memory::self());
-  auto heard = process::Go::kWait;
-  const int asleep = LookForGo().stand_before(LookForGo::kTillItSleeps, heard);
-  if (asleep == LookForGo::kTillItSleeps) return 2;
-  for (int n = asleep; n > 0 && heard == process::Go::kGo; n -= long_form() ? 1 : 11) {
-    LookForGo().stand_before(n, heard);
-    if (heard != process::Go::kGo) std::fprintf(stderr, "not heard before instruction %d\n", n);
+
+  const auto path = path_of_a_look();
+  for (std::size_t i = 0; i < path.size(); i += long_form() ? 1 : 11) {
+    LookForGo look;
+    look.child().run_to(path[i].first, path[i].second);
+    if (look.hear() == process::Go::kGo) continue;
+    std::fprintf(stderr, "not heard before instruction %zu of %zu\n", i, path.size());
+    return 1;
   }
-  return heard == process::Go::kGo ? 0 : 1;
+  return path.size() > 50 ? 0 : 2;
 }
 
 TEST(StartWordTest, AChildHearsTheWordOfAParentThatIsKilledRightAfterIt) {
