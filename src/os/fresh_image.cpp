@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "os/fd.hpp"
+#include "os/fork_mutex.hpp"
 
 namespace multiprocessing::os {
 namespace {
@@ -83,7 +84,7 @@ std::optional<Birth> read_birth() {
 constexpr const char* kOwn = "/proc/self/exe";
 
 struct Executable {
-  std::mutex mutex;
+  ForkMutex mutex;
   std::string path = kOwn;
 };
 Executable& executable() {

@@ -45,6 +45,7 @@ struct alignas(64) ExitRecord {
 
   static constexpr std::uint32_t kWritten = 1U << 31;
   static constexpr std::uint32_t kClean = 1U << 30;
+  static constexpr int kUnknownStatus = 1 << 30;  ///< somebody else has taken it
 
   void write_report(int exitcode, bool clean) noexcept;
   [[nodiscard]] ExitReport read_report() const noexcept;

@@ -167,7 +167,12 @@ class Server {
     const auto found = forked_.find(fd);
     if (found == forked_.end()) return;
     int status = 0;
-    if (os::reap(found->second.pidfd, status) != os::Reaped::kTaken) return;
+    const os::Reaped reaped = os::reap(found->second.pidfd, status);
+    if (reaped == os::Reaped::kNotYet) return;
+    // What the program does in the fork server may take its children's statuses.
+    if (reaped == os::Reaped::kStolen) {
+      status = os::status_after_reaping(found->second.pidfd).value_or(ExitRecord::kUnknownStatus);
+    }
     found->second.record->write_status(status);
     // Closing does not do: the owner's copy would keep it here, readable for good.
     ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);

@@ -155,8 +155,8 @@ class ServedChild final : public Child {
     // Asked first: what it writes just before its end counts.
     const bool server_ended = memory::dead(server_);
     if (const auto status = shared_->read_status()) {
-      ending.exitcode = os::exit_code_of(*status);
-      ending.clean = shared_->read_report().clean && WIFEXITED(*status);
+      const bool known = *status != ExitRecord::kUnknownStatus;
+      ending = ending_of_stolen(known ? status : std::nullopt, shared_->read_report());
     } else if (server_ended && has_ended()) {
       // Whoever inherited it from the server reaps it soon, late or never.
       std::optional<int> kernel = os::status_before_reaping(pid(), pidfd());

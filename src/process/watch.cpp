@@ -36,13 +36,15 @@ os::Fd& handed_down() noexcept {
 }
 
 // A parent that executes another program ends as well, and no pidfd tells of that: its life word is
-// looked at now and then. False: this process cannot poll.
+// looked at now and then. False: this process cannot poll, or not this descriptor.
 bool await_end_by(int pidfd, const ParentLink& parent) noexcept {
   constexpr std::chrono::milliseconds kLook{500};
   for (;;) {
     const auto look = os::Deadline::after(kLook);
-    if (os::wait_readable(pidfd, look) || memory::dead(parent.serial)) return true;
-    if (!look.passed()) return false;
+    const bool readable = os::wait_readable(pidfd, look);
+    if (memory::dead(parent.serial)) return true;
+    // Readable although it lives: the program has closed the descriptor, or has another one there.
+    if (readable || !look.passed()) return false;
   }
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // The process that forks the children of the start method forkserver.
+#include <csignal>
 #include <cstdio>
 #include <fstream>
 #include <multiprocessing/context.hpp>
@@ -106,6 +107,22 @@ FRESH_SCENARIO(preload_prints) {
 
 TEST_F(ForkServerTest, WhatThePreloadPrintsIsPrintedOnce) {
   EXPECT_EQ(capture_fresh("preload_prints").output, "once ");
+}
+
+FRESH_SCENARIO(preload_takes_statuses) {
+  set_forkserver_preload([] {
+    struct sigaction none {};
+    none.sa_handler = SIG_DFL;
+    none.sa_flags = SA_NOCLDWAIT;
+    ::sigaction(SIGCHLD, &none, nullptr);
+  });
+  Process process = get_context("forkserver").Process([] { exit(7); });
+  process.start();
+  return process.join(seconds(20)) ? *process.exitcode() : 1;
+}
+
+TEST_F(ForkServerTest, JoinEndsAndKnowsTheExitCodeWhereThePreloadHasStatusesThrownAway) {
+  EXPECT_EQ(capture_fresh("preload_takes_statuses").code, 7);
 }
 
 // How long the process has run, in clock ticks.

@@ -3,13 +3,16 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <multiprocessing/context.hpp>
 #include <system_error>
+#include <thread>
 
 #include "environment.hpp"
 #include "memory/object.hpp"
+#include "os/fresh_image.hpp"
 #include "process_test.hpp"
 
 // Names a descriptor that nobody has open.
@@ -325,6 +328,20 @@ TEST_P(FreshImageTest, AChildWhoseParentIsKilledWhileItStartsEnds) {
               -SIGKILL);
   }
   EXPECT_TRUE(eventually([] { return !orphan_that_starts(); }, seconds(20)));
+}
+
+// Which file is executed each start asks under a mutex.
+TEST(FreshImage, AChildForkedWhileAnotherThreadChoosesTheFileCanStartOthers) {
+  const Watchdog watchdog(seconds(60));
+  std::atomic<bool> over{false};
+  std::thread chooser([&] {
+    while (!over) set_executable("");
+  });
+  for (int i = 0; i < 200; ++i) {
+    EXPECT_EQ(in_child([] { return os::fresh_image_is_another() ? 1 : 0; }), 0);
+  }
+  over = true;
+  chooser.join();
 }
 
 }  // namespace

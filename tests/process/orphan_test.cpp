@@ -259,6 +259,19 @@ TEST_F(ProcessOrphanByFork, LivesWithAParentThatIsPidOne) {
   EXPECT_EQ(outer.wait(), 42);
 }
 
+TEST_F(ProcessOrphan, ThatClosesDescriptorsItDoesNotKnowLivesWithItsParent) {
+  mp::Process p({.daemon = true}, [] {
+    ::closefrom(3);
+    // Its parent is looked for twice a second.
+    std::this_thread::sleep_for(700ms);
+    mp::exit(5);
+  });
+  p.start();
+
+  EXPECT_TRUE(p.join(20s));
+  EXPECT_EQ(p.exitcode(), 5);
+}
+
 TEST_F(ProcessOrphan, EndsWhenItsParentExecutesAnotherProgram) {
   SharedWord pid;
   Child parent([&] {

@@ -201,7 +201,7 @@ FRESH_SCENARIO(word_at_each_instruction) {
   static_cast<void>(memory::self());
 
   const auto path = path_of_a_look();
-  for (std::size_t i = 0; i < path.size(); i += long_form() ? 1 : 11) {
+  for (std::size_t i = 0; i < path.size(); i += long_form() ? 1 : 19) {
     LookForGo look;
     look.child().run_to(path[i].first, path[i].second);
     if (look.hear() == process::Go::kGo) continue;
