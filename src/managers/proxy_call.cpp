@@ -249,6 +249,10 @@ std::shared_ptr<const ProxyCore> ProxyCall::made_in_python(std::shared_ptr<Proxy
 
 void ProxyCall::perform_in_python() {
   const auto op = static_cast<Op>(op_);
+  // The locks of threads, which stand behind a manager's, know no timeout of None.
+  if (method_.text == "acquire" && !objects_.empty() && objects_.back().is_none()) {
+    objects_.pop_back();
+  }
   if (op == Op::kCallNamed) {
     const auto made = made_in_python([&] {
       auto core = std::make_shared<ProxyCore>();

@@ -85,5 +85,7 @@ class Session {
 /// Makes an object of a type that is no template ("Lock", "Queue"…). Null if it is none.
 [[nodiscard]] std::shared_ptr<detail::Referent> make_standard(std::uint32_t type_id,
                                                               detail::ServerCall& call);
+/// The names of what it is made of, "maxsize"; null: there are none.
+[[nodiscard]] const char* parameters_of_standard(std::uint32_t type_id) noexcept;
 
 }  // namespace multiprocessing::managers

@@ -139,18 +139,19 @@ template <class R> std::shared_ptr<Referent> make_of(ServerCall& call) {
 struct StandardType {
   MethodName name;
   std::shared_ptr<Referent> (*make)(ServerCall& call);
+  const char* parameters = nullptr;  // their names in Python
 };
 
 constexpr StandardType kTypes[] = {
     {"Lock", make_lock},
     {"RLock", make_rlock},
-    {"Semaphore", make_semaphore<false>},
-    {"BoundedSemaphore", make_semaphore<true>},
+    {"Semaphore", make_semaphore<false>, "value"},
+    {"BoundedSemaphore", make_semaphore<true>, "value"},
     {"Event", make_event},
-    {"Condition", make_condition},
-    {"Barrier", make_barrier},
-    {"Queue", make_queue<false>},
-    {"JoinableQueue", make_queue<true>},
+    {"Condition", make_condition, "lock"},
+    {"Barrier", make_barrier, "parties,action,timeout"},
+    {"Queue", make_queue<false>, "maxsize"},
+    {"JoinableQueue", make_queue<true>, "maxsize"},
     {"Namespace", make_of<NamespaceReferent>},
     {"Pool", make_pool},
     {"dict", make_of<detail::DictReferent<OrderedMap<Object, Object>>>},
@@ -174,6 +175,13 @@ constexpr StandardType kTypes[] = {
 std::shared_ptr<Referent> make_standard(std::uint32_t type_id, ServerCall& call) {
   for (const StandardType& type : kTypes) {
     if (type.name.hash == type_id) return type.make(call);
+  }
+  return nullptr;
+}
+
+const char* parameters_of_standard(std::uint32_t type_id) noexcept {
+  for (const StandardType& type : kTypes) {
+    if (type.name.hash == type_id) return type.parameters;
   }
   return nullptr;
 }

@@ -8,7 +8,7 @@ import queue
 import struct
 import sys
 import threading
-from multiprocessing.managers import BaseManager, SyncManager
+from multiprocessing.managers import AcquirerProxy, BaseManager, SyncManager
 from multiprocessing.reduction import ForkingPickler
 
 
@@ -46,6 +46,8 @@ def serve():
     Manager.register("get_list", callable=lambda: numbers, exposed=[
         "__getitem__", "__setitem__", "__len__", "append", "pop", "sort", "reverse", "index"])
     Manager.register("Counter", Counter)
+    mutex = threading.Lock()
+    Manager.register("get_lock", callable=lambda: mutex, proxytype=AcquirerProxy)
     server = Manager(address=("127.0.0.1", 0), authkey=b"secret").get_server()
     threading.Thread(target=server.serve_forever, daemon=True).start()
     say(str(server.address[1]))
@@ -110,8 +112,18 @@ def use_types(port):
     jobs.get()
     jobs.task_done()
     jobs.join()
+    bounded, semaphore = manager.Queue(maxsize=1), manager.Semaphore(value=2)
+    bounded.put(1)
+    named = manager.dict(b=2)
+    named.update(x=1)
+    keywords = [bounded.full(), [semaphore.acquire(False) for _ in range(3)], dict(named)]
+    for misuse in (lambda: lst.append(1, times=2), lambda: manager.list(of=3)):
+        try:
+            keywords.append(misuse())
+        except Exception as error:
+            keywords.append("takes no keyword argument" in str(error))
     say(repr([d["b"], len(d), "a" in d, lst[0], list(lst), lst[-1], lst[1:3], lst[:-2], locked, event.wait(1), value.value,
-              names.x, names.y, str(names), str(d), iterated]))
+              names.x, names.y, str(names), str(d), iterated, keywords]))
 
 
 def send_pickles_of(protocol):

@@ -66,6 +66,16 @@ TEST_P(PythonServerTest, ItsDictAndListAreProxiesOfTheirKind) {
   EXPECT_THROW(static_cast<void>(numbers.at(99)), IndexError);
 }
 
+TEST_P(PythonServerTest, ItsLockIsALockProxy) {
+  auto lock = manager_.call<LockProxy>("get_lock");
+
+  EXPECT_TRUE(lock.acquire());
+  EXPECT_FALSE(lock.acquire(false));
+  EXPECT_FALSE(lock.acquire(1ms));
+  lock.release();
+  EXPECT_TRUE(lock.acquire(1s));
+}
+
 TEST_P(PythonServerTest, ItsObjectsMethodsAreCalledAndTheirErrorsArrive) {
   auto counter = manager_.create<Object>("Counter", 10);
 
@@ -132,7 +142,8 @@ TEST_P(PythonClientTest, UsesTheTypesOfASyncManager) {
   EXPECT_EQ(python.receive(),
             "[[1, 2], 3, True, 1, [1, 2, 3, 'x'], 'x', [2, 3], [1, 2], True, True, 6, 1, 'two', "
             "\"Namespace(x=1, y='two')\", \"{'a': 1, 'b': [1, 2], 'c': 3}\", "
-            "[['a', 'b'], ['a', 'b', 'c'], 'the end', {'a': 1, 'b': [1, 2], 'c': 3}]]");
+            "[['a', 'b'], ['a', 'b', 'c'], 'the end', {'a': 1, 'b': [1, 2], 'c': 3}], "
+            "[True, [True, True, False], {'b': 2, 'x': 1}, True, True]]");
   EXPECT_EQ(python.finish(), 0);
 }
 
