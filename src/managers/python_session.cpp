@@ -6,11 +6,13 @@
 #include <functional>
 #include <multiprocessing/detail/pickle.hpp>
 #include <multiprocessing/errors.hpp>
+#include <multiprocessing/process.hpp>
 #include <utility>
 
 #include "managers/python_pickle.hpp"
 #include "managers/server_core.hpp"
 #include "managers/session.hpp"
+#include "process/exit.hpp"
 
 namespace multiprocessing::managers {
 
@@ -92,11 +94,14 @@ void Session::serve_python(Bytes first) {
   bool ends = false;
   Object reply;
   try {
+    const process::ExitScope scope;
     const Request request = request_in(first);
     reply = returned(answer_python(request.method, request.args, request.kwds, calls_follow));
     ends = request.method == "shutdown";
   } catch (const std::exception& error) {
     reply = failed(text_of(error));
+  } catch (const SystemExit& exit) {
+    reply = failed(fmt::format("SystemExit: {}", exit.code()));
   }
   send_python(reply);
   if (ends) server_->stop();
@@ -187,6 +192,7 @@ void Session::serve_python_calls() {
     std::function<void()> undo;
     detail::OutgoingEncoder encoder;
     try {
+      const process::ExitScope scope;
       const Request request = request_in(*payload);
       call_for_python(Object::tuple({request.id, request.method}), request.args, request.kwds,
                       *encoder, undo);

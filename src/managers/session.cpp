@@ -21,6 +21,7 @@
 #include "os/log.hpp"
 #include "os/thread.hpp"
 #include "process/error_codec.hpp"
+#include "process/exit.hpp"
 
 namespace multiprocessing::managers {
 
@@ -152,6 +153,8 @@ void Session::serve_request(Bytes payload) {
                   request.arguments);
   out.put(ReplyHeader{});
   try {
+    // What calls exit() ends this call, not the server.
+    const process::ExitScope scope;
     handles = take_objects(payload, request.handles);
     call.handles_ = handles;
     connection::Unparked unparked(handles);

@@ -106,6 +106,16 @@ TEST_P(BaseManagerTest, GivesTheErrorsOfMethodsToTheCaller) {
   EXPECT_EQ(counter.call<int>("get"), 10);
 }
 
+TEST_P(BaseManagerTest, ACallThatCallsExitFailsAndTheServerGoesOn) {
+  BaseManager manager;
+  register_all(manager);
+  manager.register_callable("leave", [] { exit(3); });
+  manager.start();
+
+  EXPECT_THROW(manager.call<void>("leave"), RemoteError);
+  EXPECT_EQ(manager.call<int>("sum", 2, 3), 5);
+}
+
 TEST_P(BaseManagerTest, CallsRegisteredCallablesForValuesAndForProxies) {
   BaseManager manager;
   register_all(manager);
