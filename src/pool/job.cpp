@@ -4,11 +4,13 @@
 #include <chrono>
 #include <multiprocessing/detail/job.hpp>
 #include <multiprocessing/errors.hpp>
+#include <multiprocessing/process.hpp>
 #include <utility>
 
 #include "os/log.hpp"
 #include "pool/ending.hpp"
 #include "process/error_codec.hpp"
+#include "process/exit.hpp"
 
 namespace multiprocessing::detail {
 namespace {
@@ -26,8 +28,11 @@ bool sleep_until(std::condition_variable& changed, std::unique_lock<std::mutex>&
 thread_local const Job* calling_back = nullptr;
 
 void call_safely(const std::function<void()>& callback) noexcept {
+  const process::ExitScope scope;
   try {
     callback();
+  } catch (const SystemExit& exit) {
+    process::end_process(exit.code());
   } catch (const std::exception& error) {
     os::log(LogLevel::error, fmt::format("a callback of a pool threw: {}", error.what()));
   } catch (...) {

@@ -31,6 +31,9 @@ void run_exit_procedure() noexcept;
 /// Has the procedure run when the first process leaves main or calls std::exit.
 void register_exit_hook();
 
+/// What exit() does when the stack is unwound.
+[[noreturn]] void end_process(int code) noexcept;
+
 /// While one lives in a thread, multiprocessing::exit throws SystemExit there, for whoever made it
 /// catches that. Elsewhere it unwinds the whole stack.
 class ExitScope {

@@ -14,6 +14,12 @@
 #include "process/exit.hpp"
 
 namespace multiprocessing {
+
+void process::end_process(int code) noexcept {
+  if (is_child()) leave(code);
+  std::exit(code);
+}
+
 namespace {
 
 struct ForcedExit {
@@ -21,14 +27,10 @@ struct ForcedExit {
   int code;
 };
 
-[[noreturn]] void end_process(int code) {
-  if (process::is_child()) process::leave(code);
-  std::exit(code);
-}
-
 _Unwind_Reason_Code stop_at_end(int, _Unwind_Action actions, _Unwind_Exception_Class,
                                 _Unwind_Exception*, _Unwind_Context*, void* forced) {
-  if ((actions & _UA_END_OF_STACK) != 0) end_process(static_cast<ForcedExit*>(forced)->code);
+  if ((actions & _UA_END_OF_STACK) != 0)
+    process::end_process(static_cast<ForcedExit*>(forced)->code);
   return _URC_NO_REASON;
 }
 
@@ -45,7 +47,7 @@ void exit(int code) {
   forced->code = code;
   _Unwind_ForcedUnwind(&forced->header, stop_at_end, forced);
   // A frame without unwind tables is in the way: the rest of the stack is left as it is.
-  end_process(code);
+  process::end_process(code);
 }
 
 }  // namespace multiprocessing

@@ -25,18 +25,29 @@ int return_slowly(int x) {
 }
 
 // A call whose callback ends the program, and others behind it.
-Future<int> exit_in_a_callback_of(const ProcessPoolExecutor& executor) {
+Future<int> exit_in_a_callback_of(const ProcessPoolExecutor& executor,
+                                  void (*leave)(int) = std::exit) {
   const Event go;
   const auto first = executor.submit(wait_and_return, go, 1);
   Future<int> last;
   for (int i = 0; i < 20; ++i) last = executor.submit(return_slowly, i);
-  first.add_done_callback([](const Future<int>&) { std::exit(3); });
+  first.add_done_callback([leave](const Future<int>&) { leave(3); });
   Event(go).set();
   return last;
 }
 FRESH_SCENARIO(exit_in_callback) {
   const ProcessPoolExecutor executor(1);
   exit_in_a_callback_of(executor);
+  wait_for_ever();
+}
+FRESH_SCENARIO(library_exit_in_callback) {
+  const ProcessPoolExecutor executor(1);
+  exit_in_a_callback_of(executor, multiprocessing::exit).result();
+  wait_for_ever();
+}
+FRESH_SCENARIO(library_exit_in_callback_of_threads) {
+  const ThreadPool pool(1);
+  pool.apply_async(return_slowly, 1).then([](int) { multiprocessing::exit(3); }, nullptr);
   wait_for_ever();
 }
 FRESH_SCENARIO(exit_in_callback_while_main_collects) {
@@ -47,6 +58,8 @@ FRESH_SCENARIO(exit_in_callback_while_main_collects) {
 TEST_F(PoolExitTest, ACallbackOfAFutureMayEndTheProgramWhileOtherCallsRun) {
   EXPECT_EQ(run_fresh("exit_in_callback"), 3);
   EXPECT_EQ(run_fresh("exit_in_callback_while_main_collects"), 3);
+  EXPECT_EQ(run_fresh("library_exit_in_callback"), 3);
+  EXPECT_EQ(run_fresh("library_exit_in_callback_of_threads"), 3);
 }
 
 // Ends the program that reads it, which is not the one that wrote it.
