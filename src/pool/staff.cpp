@@ -97,14 +97,30 @@ void Staff::start(std::uint32_t place) {
 }
 
 void Staff::keep(const Listener& listener) {
+  try {
+    look_after(listener);
+  } catch (const std::exception& error) {
+    // The program has closed a worker's pidfd, or a worker has become somebody whom it may not
+    // signal.
+    listener.broken(std::make_exception_ptr(BrokenProcessPool(fmt::format(
+        "this pool cannot go on: it cannot look after its workers: {}", error.what()))));
+    try {
+      kill_all();
+    } catch (const std::exception&) {
+      // Daemons: they end with this process.
+    }
+  }
+  listener.all_gone();
+}
+
+void Staff::look_after(const Listener& listener) {
   for (;;) {
     const bool any_alive = look_at_ends(listener);
-    if (dismissed_.load() && !any_alive) break;
+    if (dismissed_.load() && !any_alive) return;
     if (!dismissed_.load()) start_due(listener);
     enforce();
     sleep();
   }
-  listener.all_gone();
 }
 
 // Says whether any is left.

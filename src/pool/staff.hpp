@@ -46,7 +46,7 @@ class Staff {
 
   /// Ends them where there will be no thread that keeps them.
   void kill_all();
-  /// Keeps them; returns when it was dismissed and all have ended.
+  /// Keeps them; returns when it was dismissed and all have ended, or when it cannot keep them.
   void keep(const Listener& listener);
 
   /// Nobody is replaced from here on: they leave when they have nothing to do.
@@ -72,6 +72,7 @@ class Staff {
 
   void start(std::uint32_t place);
   void start_due(const Listener& listener);
+  void look_after(const Listener& listener);
   bool look_at_ends(const Listener& listener);
   void note_end(std::uint32_t i, int exitcode, const Listener& listener);
   [[nodiscard]] bool any_ready() noexcept;

@@ -240,6 +240,21 @@ TEST_F(PoolStopTest, AProgramThatLeavesAPoolOpenEnds) {
   EXPECT_EQ(::test::run_fresh("pool_left_open"), 0);
 }
 
+FRESH_SCENARIO(closes_what_it_does_not_know) {
+  const Pool pool({.processes = 2});
+  pool.apply(square, 2);
+  ::closefrom(3);
+  try {
+    for (;;) pool.apply(square, 2);
+  } catch (const BrokenProcessPool&) {
+    return 0;
+  }
+}
+
+TEST_F(PoolStopTest, AProgramThatClosesThePoolsDescriptorsGetsAnError) {
+  EXPECT_EQ(::test::run_fresh("closes_what_it_does_not_know"), 0);
+}
+
 // Whether that process is there and no zombie.
 bool lives(pid_t pid) {
   const char state = test::state_of(pid);
