@@ -26,6 +26,7 @@ std::string descriptor_limit() {
 // it is tried before the message is taken.
 void expect_room_for_descriptors(int fd, std::size_t count) {
   std::vector<os::Fd> opened;
+  opened.reserve(count + 2);
   while (opened.size() < count + 2) {
     opened.emplace_back(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
     if (opened.back()) continue;

@@ -27,6 +27,15 @@ using detail::Arrived;
   fail(EBADMSG, "something that is no message was written into this pipe, or a part of one read");
 }
 
+// For what a packet brings. Later there is no way back: who finds no memory has lost the message.
+void make_room(LaneReceiver::Taken& taken, detail::Incoming& message) {
+  static_cast<void>(message.buffer());
+  const PacketHeader& header = taken.header;
+  const std::size_t body = header.has(PacketHeader::kElsewhere) ? 1 : 0;
+  taken.riding.reserve(header.descriptors + body);
+  message.descriptors.reserve(header.descriptors);
+}
+
 }  // namespace
 
 Lane* LaneReceiver::lane() noexcept {
@@ -63,6 +72,7 @@ std::optional<LaneReceiver::Taken> LaneReceiver::take(int fd, detail::Incoming& 
     if (header.descriptors != 0) expect_room_for_descriptors(fd, header.descriptors);
     taken.too_long = limit && header.total_bytes > *limit;
     if (header.has(PacketHeader::kPacket)) {
+      if (!taken.too_long) make_room(taken, message);
       // First: if this process dies in the middle, the packet is one without a frame.
       lane->pop(Lane::frame_bytes(0));
       if (!taken.too_long) receive_packet(fd, taken, message);

@@ -28,7 +28,8 @@ class LaneReceiver {
     bool too_long = false;                    ///< and gone
   };
   /// Takes the next message, if there is one; the body is in `message`, unless it is elsewhere.
-  /// THROWS: std::system_error: EMFILE, EBADMSG; std::bad_alloc, and then it stays.
+  /// THROWS: std::system_error: EMFILE, EBADMSG; std::bad_alloc, and then it stays, or comes again
+  /// where its body is elsewhere.
   [[nodiscard]] std::optional<Taken> take(int fd, detail::Incoming& message,
                                           std::optional<std::size_t> limit);
 
