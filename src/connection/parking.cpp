@@ -16,6 +16,7 @@
 #include "memory/block_allocator.hpp"
 #include "memory/layout.hpp"
 #include "memory/reference_word.hpp"
+#include "os/no_fork.hpp"
 #include "os/poll.hpp"
 #include "os/socket.hpp"
 #include "sync/lock_word.hpp"
@@ -132,7 +133,8 @@ class Row {
   [[nodiscard]] bool copy(std::vector<os::Fd>& descriptors) const {
     Name name = 0;
     const auto bytes = std::as_writable_bytes(std::span(&name, 1));
-    return !os::receive_packet(socket_.out, bytes, descriptors, MSG_PEEK).descriptors_lost;
+    const auto packet = os::try_receive_packet(socket_.out, bytes, descriptors, MSG_PEEK);
+    return packet && !packet->descriptors_lost;
   }
   [[nodiscard]] Name first() const noexcept {
     look_from(0);
@@ -149,6 +151,8 @@ class Row {
 
   // First twice in the row, then once: a death in between loses nothing.
   [[nodiscard]] bool move_to_back(Name name) const {
+    // A forked child would have the copies too, and nobody in it knows of them.
+    const os::NoFork none;
     std::vector<os::Fd> descriptors;
     look_from(0);
     if (!copy(descriptors)) return false;

@@ -13,6 +13,7 @@
 //   in the lock: the next one takes it over;
 //   while a packet is removed, which turns the row round: one is in it twice, or without an object,
 //   and a mark makes the next one who takes the lock remove it.
+// Fork: none comes while a process has copies of what it moves in the row.
 // Who waits at an end of a Pipe or a stream sweeps now and then and takes the lock if there is the
 // mark (os/poll.hpp), for the other end may be parked.
 //

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// A fork in the middle of a large message: what carries it belongs to its sender and receiver
-// alone.
+// A fork while another thread has descriptors that the child is not to have: the pipe of a large
+// message belongs to its sender and receiver alone, what is parked to nobody.
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "child.hpp"
+#include "connection/parking.hpp"
 #include "connection_test.hpp"
 #include "watchdog.hpp"
 
@@ -99,6 +100,21 @@ TEST_F(ForkTest, AChildGetsNoEndThatAnotherThreadHasJustReceived) {
   EXPECT_EQ(fork_when_invited(before), 0);
   receiver.join();
   EXPECT_EQ(sender.wait(), 0);
+}
+
+TEST_F(ForkTest, AChildGetsNoCopyOfWhatIsParkedWhenAnotherThreadMovesIt) {
+  int ends[2];
+  ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+  const os::Fd reader(ends[0]);
+  os::Fd writer(ends[1]);
+  const auto in_front = connection::park(std::vector{writer.get()});
+  auto behind = connection::park(std::vector{STDIN_FILENO});
+  writer.reset();
+  const int before = pipe_ends();
+  invite_when_received = true;
+  std::thread releaser([&] { behind.clear(); });
+  EXPECT_EQ(fork_when_invited(before), 0);
+  releaser.join();
 }
 
 }  // namespace
