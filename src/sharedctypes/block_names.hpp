@@ -10,6 +10,8 @@
 //   in the lock: an entry is complete by one store, its inode's, and a new one is linked by the
 //   next holder if its maker has not got to it; of the whole tree: marks on the files are left
 //   (block_file.hpp), for remove_stale().
+// Where another process was stopped while it removes a name, the entry stays: a later end tries
+// again.
 #pragma once
 #include <sys/types.h>
 
@@ -28,7 +30,7 @@ void enter_name(std::string_view name, ino_t inode, ManagerId manager);
 /// After it has lost it, or did not get it.
 void leave_name(ino_t inode) noexcept;
 
-/// Unlinks the blocks of that manager.
+/// Unlinks the blocks of that manager; what cannot be unlinked in time, an end in order does.
 void remove_names_of(ManagerId manager) noexcept;
 
 /// At the orderly end of this process, when its children have ended: unlinks the blocks of this and

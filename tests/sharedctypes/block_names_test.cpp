@@ -5,7 +5,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <csignal>
 #include <cstdlib>
 #include <multiprocessing/errors.hpp>
@@ -13,13 +12,11 @@
 #include <multiprocessing/queues.hpp>
 #include <multiprocessing/shared_memory.hpp>
 #include <string>
-#include <system_error>
 
 #include "child.hpp"
 #include "fresh_program.hpp"
 #include "long_form.hpp"
 #include "memory/arena.hpp"
-#include "os/fd.hpp"
 #include "random_killer.hpp"
 #include "step_killer.hpp"
 #include "watchdog.hpp"
@@ -142,54 +139,6 @@ TEST(BlockNamesTest, AStaleNameIsGoneAfterCleanupStaleAlsoIfAnotherCleansAtTheSa
     SharedMemory::cleanup_stale();
     ASSERT_FALSE(exists("mp_names_p")) << "round " << i;
   }
-}
-
-// Has the turn to remove a block, as somebody who was stopped in it.
-class TurnToRemove {
- public:
-  explicit TurnToRemove(const std::string& name)
-      : fd_(::open(("/dev/shm/" + name).c_str(), O_RDWR | O_CLOEXEC)) {
-    struct flock whole {};
-    whole.l_type = F_WRLCK;
-    EXPECT_EQ(::fcntl(fd_.get(), F_OFD_SETLK, &whole), 0);
-  }
-
- private:
-  mp::os::Fd fd_;
-};
-
-TEST(BlockNamesTest, CleanupStaleGoesOnWhenAnotherThatRemovesABlockDoesNot) {
-  const mp::test::Watchdog watchdog;
-  Child maker([] {
-    make("mp_names_q");
-    return ::pause();
-  });
-  ASSERT_TRUE(eventually([] { return exists("mp_names_q"); }));
-  {
-    const TurnToRemove turn("mp_names_q");
-    maker.kill();
-    SharedMemory::cleanup_stale();
-    EXPECT_TRUE(exists("mp_names_q"));
-  }
-  SharedMemory::cleanup_stale();
-  EXPECT_FALSE(exists("mp_names_q"));
-}
-
-TEST(BlockNamesTest, AreUnlinkedByOneAtATimeSoThatNobodyRemovesTheNextBlockOfTheName) {
-  const mp::test::Watchdog watchdog;
-  SharedMemory block(mp::create, 100, "mp_names_r");
-  {
-    const TurnToRemove turn("mp_names_r");
-    try {
-      block.unlink();
-      ADD_FAILURE();
-    } catch (const std::system_error& error) {
-      EXPECT_EQ(error.code().value(), ETIMEDOUT);
-    }
-    EXPECT_TRUE(exists("mp_names_r"));
-  }
-  block.unlink();
-  EXPECT_FALSE(exists("mp_names_r"));
 }
 
 // The block is stale although the maker's child lives, which inherits what `keep` keeps of it.
