@@ -51,6 +51,13 @@ bool ServerCall::has_next() const {
   return !name.empty() && !keywords_.is_none() && keywords_.contains(Object(name));
 }
 
+void ServerCall::expect_at_most(std::size_t arguments) const {
+  const std::size_t given = count_ - std::min(taken_, count_);
+  if (given <= arguments) return;
+  throw TypeError(fmt::format("it takes {} argument{}, and {} were given", arguments,
+                              arguments == 1 ? "" : "s", given));
+}
+
 Fingerprint ServerCall::begin_argument() {
   if (taken_ >= count_) throw TypeError(fmt::format("argument {} is missing", taken_ + 1));
   ++taken_;

@@ -100,6 +100,9 @@ TEST_P(BaseManagerTest, GivesTheErrorsOfMethodsToTheCaller) {
   }
   EXPECT_THROW(counter.call<int>("add"), TypeError);
   EXPECT_THROW(counter.call<int>("add", "text"), TypeError);
+  EXPECT_THROW(counter.call<int>("add", 1, 2), TypeError);
+  EXPECT_THROW(counter.call<int>("get", 1), TypeError);
+  EXPECT_THROW(manager.call<int>("sum", 1, 2, 3), TypeError);
   EXPECT_THROW(static_cast<void>(manager.create<Counter>("Counter", 1, 2)), TypeError);
   EXPECT_THROW(static_cast<void>(manager.create<Counter>("NoCounter")), KeyError);
   EXPECT_THROW(manager.call<int>("no_such"), KeyError);

@@ -63,6 +63,8 @@ class ServerCall {
   [[nodiscard]] bool has_next() const;
   /// How many arguments were given.
   [[nodiscard]] std::size_t count() const noexcept { return count_ - skipped_; }
+  /// THROWS: TypeError if more are left.
+  void expect_at_most(std::size_t arguments) const;
   /// The next argument as it came.
   [[nodiscard]] RawValue raw_arg();
 

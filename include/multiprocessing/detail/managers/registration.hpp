@@ -109,6 +109,7 @@ template <class F> F decode_registered(Decoder& decoder) {
 template <class F, class... P, class... Front>
 decltype(auto) call_with_arguments(ServerCall& call, const F& f, Types<P...> /*parameters*/,
                                    Front&&... front) {
+  call.expect_at_most(sizeof...(P));
   // Braces: the arguments are read from left to right.
   std::tuple<std::decay_t<P>...> args{call.arg<std::decay_t<P>>()...};
   return std::apply(
