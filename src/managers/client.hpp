@@ -12,6 +12,7 @@
 #include <unordered_map>
 
 #include "managers/frames.hpp"
+#include "managers/taken_items.hpp"
 
 namespace multiprocessing::managers {
 
@@ -20,6 +21,7 @@ struct Client {
   pid_t pid = 0;
   std::string name;
   bool in_tree = false;
+  TakenItems* taken_items = nullptr;  // the server's
 
   std::size_t sessions = 0;  // guarded by the server
 

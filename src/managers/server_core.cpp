@@ -189,6 +189,7 @@ std::shared_ptr<Client> ServerCore::enter(const Hello& hello, std::string name, 
     client->pid = static_cast<pid_t>(hello.pid);
     client->name = std::move(name);
     client->in_tree = in_tree;
+    client->taken_items = &taken_items_;
   }
   return client;
 }
@@ -209,6 +210,7 @@ void ServerCore::leave(const std::shared_ptr<Client>& client) noexcept {
   for (const auto& [_, held] : holdings) {
     if (const auto referent = held.lock()) referent->client_died(*client);
   }
+  taken_items_.client_died(*client);
   for (const auto& [ident, times] : leases) objects_.release(ident, times);
   if (client->in_tree) memory::note_death();
 }

@@ -20,6 +20,7 @@
 #include "managers/crowd.hpp"
 #include "managers/objects.hpp"
 #include "managers/own_socket.hpp"
+#include "managers/taken_items.hpp"
 #include "os/fork_mutex.hpp"
 #include "os/socket_file.hpp"
 
@@ -82,6 +83,7 @@ class ServerCore : public std::enable_shared_from_this<ServerCore> {
   std::atomic<bool> stopping_{false};
   Objects objects_;
   Crowd crowd_;
+  TakenItems taken_items_;
 
   std::mutex mutex_;
   std::condition_variable session_ended_;

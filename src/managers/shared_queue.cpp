@@ -34,27 +34,12 @@ void run_later(std::function<void()> work) {
   static_cast<void>(start.release());
 }
 
-void TakenByClients::took(Referent& queue, const Caller& caller) {
-  const std::lock_guard guard(mutex_);
-  if (items_[caller.client.get()]++ == 0) caller.client->holds(queue);
+void note_taken(const Handle& joinable, const Caller& caller) {
+  caller.client->taken_items->took(joinable, *caller.client);
 }
 
-// What another than its taker marked as done stays with the taker.
-void TakenByClients::gave_back(Referent& queue, const Caller& caller) noexcept {
-  const std::lock_guard guard(mutex_);
-  const auto found = items_.find(caller.client.get());
-  if (found == items_.end() || --found->second != 0) return;
-  items_.erase(found);
-  caller.client->holds_no_more(queue);
-}
-
-TakenByClients::Lost TakenByClients::take_lost(const managers::Client& client) noexcept {
-  const std::lock_guard guard(mutex_);
-  const auto found = items_.find(&client);
-  if (found == items_.end()) return {};
-  const std::uint32_t items = found->second;
-  items_.erase(found);
-  return {items, client.pid, client.name};
+void note_given_back(const Handle& joinable, const Caller& caller) noexcept {
+  caller.client->taken_items->gave_back(joinable, *caller.client);
 }
 
 }  // namespace multiprocessing::detail

@@ -84,6 +84,31 @@ TEST_F(SharedQueueTest, JoinIsToldOfWhatAKilledTakerHadNotMarked) {
   EXPECT_THROW(joinable_.task_done(), ValueError);
 }
 
+TEST_F(SharedQueueTest, JoinIsToldOfAKilledTakerThatHadGivenItsProxyUpLongBefore) {
+  const EventProxy has_taken = manager_.Event();
+  joinable_.put(1);
+  Child taker([&] {
+    static_cast<void>(manager_.call<JoinableQueueProxy<int>>("joinable").get());
+    has_taken.set();
+    for (;;) ::pause();
+  });
+  has_taken.wait();
+  // The two events are left.
+  ASSERT_TRUE(test::eventually([&] { return manager_.number_of_objects() == 2; }));
+  const pid_t pid = taker.pid();
+
+  taker.kill();
+
+  try {
+    joinable_.join(10s);
+    ADD_FAILURE() << "nobody was told";
+  } catch (const OwnerDiedError& error) {
+    EXPECT_EQ(error.pid(), pid);
+    EXPECT_EQ(error.lost(), 1U);
+  }
+  EXPECT_TRUE(joinable_.join(10s));
+}
+
 TEST_F(SharedQueueTest, AMessageThatFindsNoRoomWhereItWasHoldsUpNothingOfItsKilledTakers) {
   LockProxy lock = manager_.Lock();
   kill_in_get(Child([&] {

@@ -13,11 +13,8 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
-#include <mutex>
 #include <span>
-#include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 
 namespace multiprocessing::detail {
@@ -30,23 +27,11 @@ template <class T> inline constexpr bool kIsQueue<JoinableQueue<T>> = true;
 /// client has died, for what that one held is given back only behind it. THROWS: std::system_error.
 void run_later(std::function<void()> work);
 
-/// How many items the clients of a server have taken and not marked as done.
-class TakenByClients {
- public:
-  struct Lost {
-    std::uint32_t items = 0;
-    int pid = 0;
-    std::string name;
-  };
-  void took(Referent& queue, const Caller& caller);
-  void gave_back(Referent& queue, const Caller& caller) noexcept;
-  /// What a client had that has ended.
-  [[nodiscard]] Lost take_lost(const managers::Client& client) noexcept;
-
- private:
-  std::mutex mutex_;
-  std::unordered_map<const managers::Client*, std::uint32_t> items_;  // guarded
-};
+/// A client has been given an item of a JoinableQueue of the program, which the server took for it.
+/// THROWS: std::bad_alloc.
+void note_taken(const Handle& joinable, const Caller& caller);
+/// It has marked one as done, or was not given it.
+void note_given_back(const Handle& joinable, const Caller& caller) noexcept;
 
 /// A Queue of the program, reached through the server. Python: what `lambda: queue` returns.
 template <class Q> class SharedQueueReferent final : public Referent {
@@ -69,14 +54,6 @@ template <class Q> class SharedQueueReferent final : public Referent {
         {"join", "timeout", run_method<Self, &Self::join>},
     };
     return kMethods;
-  }
-  void client_died(managers::Client& client) noexcept override {
-    if constexpr (kJoinable) {
-      const TakenByClients::Lost lost = taken_.take_lost(client);
-      if (lost.items != 0) {
-        lose_items(HandleAccess::get(queue_), lost.items, lost.pid, lost.name);
-      }
-    }
   }
 
  private:
@@ -140,9 +117,9 @@ template <class Q> class SharedQueueReferent final : public Referent {
       put_back(queue_, object);
       throw;
     }
-    if constexpr (kJoinable) taken_.took(*this, call.caller());
+    if constexpr (kJoinable) note_taken(HandleAccess::get(queue_), call.caller());
     call.on_undelivered([self = shared_from_this(), this, caller = call.caller(), object] {
-      if constexpr (kJoinable) taken_.gave_back(*this, caller);
+      if constexpr (kJoinable) note_given_back(HandleAccess::get(queue_), caller);
       put_back(queue_, object);
     });
   }
@@ -168,7 +145,7 @@ template <class Q> class SharedQueueReferent final : public Referent {
   void task_done([[maybe_unused]] ServerCall& call) {
     if constexpr (kJoinable) {
       queue_.task_done();
-      taken_.gave_back(*this, call.caller());
+      note_given_back(HandleAccess::get(queue_), call.caller());
     } else {
       throw AttributeError("Queue: task_done is a method of a JoinableQueue");
     }
@@ -191,7 +168,6 @@ template <class Q> class SharedQueueReferent final : public Referent {
 
   static constexpr std::chrono::milliseconds kSlice{100};
   Q queue_;
-  TakenByClients taken_;
 };
 
 }  // namespace multiprocessing::detail
