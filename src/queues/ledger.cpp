@@ -122,14 +122,14 @@ void Ledger::write_off(std::size_t slot, std::uint32_t put) noexcept {
 
 void Ledger::lose(std::uint32_t items, pid_t pid, std::string_view name,
                   std::uint32_t put) noexcept {
-  items = std::min(items, unfinished(put));
-  if (items == 0) return;
   const memory::Serial self = memory::self();
   const std::size_t slot = self % memory::kSlots;
   const std::uint64_t seen = accounts_[slot].load(std::memory_order_relaxed);
   const bool own = count_in(seen) != 0 && serial_in(seen) == self;
-  const std::uint64_t left =
-      own ? account(self, count_in(seen) - std::min(count_in(seen), items)) : seen;
+  // What another process has marked meanwhile has come off this one's account.
+  items = std::min({items, unfinished(put), own ? count_in(seen) : 0});
+  if (items == 0) return;
+  const std::uint64_t left = account(self, count_in(seen) - items);
   lost_pid = pid;
   const std::size_t length = std::min(name.size(), sizeof lost_name - 1);
   std::memcpy(lost_name, name.data(), length);

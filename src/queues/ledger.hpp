@@ -27,7 +27,8 @@ struct Ledger {
   /// Marks one item as done. False: all that were `put` are done already.
   bool mark_done(std::uint32_t put) noexcept;
 
-  /// Writes off items that this process had taken for another, which has ended.
+  /// Writes off items that this process had taken for another, which has ended; none that somebody
+  /// has marked meanwhile.
   void lose(std::uint32_t items, pid_t pid, std::string_view name, std::uint32_t put) noexcept;
 
   /// Writes off what dead processes had taken.

@@ -13,6 +13,7 @@
 
 #include "manager_test.hpp"
 #include "os/fd.hpp"
+#include "process_state.hpp"
 
 namespace multiprocessing {
 namespace {
@@ -20,18 +21,12 @@ namespace {
 using test::Clock;
 using test::eventually;
 using test::ManagerTest;
+using test::threads_of;
 using namespace std::chrono_literals;
 
 class FaultTest : public ManagerTest {
  protected:
   [[nodiscard]] static int server_pid() { return active_children().front().pid(); }
-  [[nodiscard]] static int threads_of(int pid) {
-    std::ifstream status("/proc/" + std::to_string(pid) + "/status");
-    for (std::string line; std::getline(status, line);) {
-      if (line.starts_with("Threads:")) return std::stoi(line.substr(8));
-    }
-    return 0;
-  }
   /// A bare socket that is connected to the manager's server.
   [[nodiscard]] os::Fd connected() const {
     const std::string path = manager_.address().path();

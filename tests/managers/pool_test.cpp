@@ -27,6 +27,7 @@ namespace {
 
 using test::eventually;
 using test::ManagerTest;
+using test::threads_of;
 using namespace std::chrono_literals;
 
 int square(int x) { return x * x; }
@@ -51,13 +52,6 @@ class PoolProxyTest : public ManagerTest {
   }
   [[nodiscard]] static bool all_gone(const std::vector<pid_t>& pids) {
     return eventually([&] { return std::all_of(pids.begin(), pids.end(), gone); });
-  }
-  [[nodiscard]] static int threads_of(pid_t pid) {
-    std::ifstream status("/proc/" + std::to_string(pid) + "/status");
-    for (std::string line; std::getline(status, line);) {
-      if (line.starts_with("Threads:")) return std::stoi(line.substr(8));
-    }
-    return 0;
   }
 
   const std::vector<int> numbers_{1, 2, 3, 4, 5, 6, 7};

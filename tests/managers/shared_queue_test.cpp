@@ -6,11 +6,13 @@
 #include <chrono>
 #include <multiprocessing/errors.hpp>
 #include <multiprocessing/managers.hpp>
+#include <multiprocessing/process.hpp>
 #include <multiprocessing/queues.hpp>
 #include <string>
 #include <thread>
 
 #include "child.hpp"
+#include "process_state.hpp"
 #include "watchdog.hpp"
 
 namespace multiprocessing {
@@ -27,6 +29,12 @@ class SharedQueueTest : public testing::Test {
     manager_.start();
     waits_in_get_ = manager_.Event();
   }
+  /// Kills the client and waits until the server is done with it.
+  static void end_in_server(Child client, int threads_before) {
+    client.kill();
+    EXPECT_TRUE(test::eventually([&] { return test::threads_of(server_pid()) <= threads_before; }));
+  }
+  [[nodiscard]] static pid_t server_pid() { return active_children().front().pid(); }
   /// Kills the client when it waits in get(), as a rule.
   void kill_in_get(Child client) {
     waits_in_get_.wait();
@@ -107,6 +115,51 @@ TEST_F(SharedQueueTest, JoinIsToldOfAKilledTakerThatHadGivenItsProxyUpLongBefore
     EXPECT_EQ(error.lost(), 1U);
   }
   EXPECT_TRUE(joinable_.join(10s));
+}
+
+TEST_F(SharedQueueTest, ATakerWhoseItemTheProgramMarkedTakesNothingWithIt) {
+  const EventProxy has_taken = manager_.Event();
+  joinable_.put(1);
+  joinable_.put(2);
+  const int threads = test::threads_of(server_pid());
+  Child taker([&] {
+    static_cast<void>(manager_.call<JoinableQueueProxy<int>>("joinable").get());
+    has_taken.set();
+    for (;;) ::pause();
+  });
+  has_taken.wait();
+  joinable_.task_done();
+
+  end_in_server(std::move(taker), threads);
+
+  EXPECT_FALSE(joinable_.join(0s));
+  EXPECT_EQ(joinable_.get(10s), 2);
+  joinable_.task_done();
+  EXPECT_TRUE(joinable_.join(0s));
+}
+
+TEST_F(SharedQueueTest, AnItemIsOffItsTakersAccountWhicheverProxyItIsMarkedBy) {
+  const EventProxy is_marked = manager_.Event();
+  const auto queue = manager_.call<JoinableQueueProxy<int>>("joinable");
+  joinable_.put(1);
+  joinable_.put(2);
+  static_cast<void>(queue.get());
+  const int threads = test::threads_of(server_pid());
+  Child taker([&] {
+    const auto first = manager_.call<JoinableQueueProxy<int>>("joinable");
+    const auto second = manager_.call<JoinableQueueProxy<int>>("joinable");
+    static_cast<void>(first.get());
+    second.task_done();
+    is_marked.set();
+    for (;;) ::pause();
+  });
+  is_marked.wait();
+
+  end_in_server(std::move(taker), threads);
+
+  EXPECT_FALSE(joinable_.join(0s));
+  queue.task_done();
+  EXPECT_TRUE(joinable_.join(0s));
 }
 
 TEST_F(SharedQueueTest, AMessageThatFindsNoRoomWhereItWasHoldsUpNothingOfItsKilledTakers) {

@@ -300,5 +300,20 @@ TEST_F(JoinTest, WhoWaitsIsToldOfAnItemThatWasLostForAnother) {
   EXPECT_TRUE(q.join(0s));
 }
 
+TEST_F(JoinTest, AnItemThatAnotherProcessHasMarkedIsNotLostWithWhomItWasTakenFor) {
+  const mp::JoinableQueue<int> q;
+  q.put(1);
+  q.put(2);
+  EXPECT_EQ(q.get(), 1);
+  EXPECT_EQ(in_child([&] { q.task_done(); }), 0);
+
+  detail::lose_items(detail::HandleAccess::get(q), 1, 4711, "another");
+
+  EXPECT_FALSE(q.join(0s));
+  EXPECT_EQ(q.get(), 2);
+  q.task_done();
+  EXPECT_TRUE(q.join(0s));
+}
+
 }  // namespace
 }  // namespace multiprocessing::test

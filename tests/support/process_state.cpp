@@ -15,4 +15,12 @@ char state_of(pid_t id) {
   return name_end == std::string::npos ? '\0' : text[name_end + 2];
 }
 
+int threads_of(pid_t id) {
+  std::ifstream file("/proc/" + std::to_string(id) + "/status");
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with("Threads:")) return std::stoi(line.substr(8));
+  }
+  return 0;
+}
+
 }  // namespace multiprocessing::test
