@@ -70,7 +70,9 @@ void QueueReferent::get_before(ServerCall& call, const os::Deadline& deadline) {
   not_full_.notify_one();
   const auto client = call.caller().client;
   if (joinable_) {
-    if (in_hand_[client.get()]++ == 0) client->holds(*this);
+    // First, or a client could end without this being told.
+    if (!in_hand_.contains(client.get())) client->holds(*this);
+    ++in_hand_[client.get()];
   }
   call.on_undelivered([self = shared_from_this(), this, client, object = std::move(object)] {
     put_back(object, *client);
@@ -80,11 +82,15 @@ void QueueReferent::get_before(ServerCall& call, const os::Deadline& deadline) {
 void QueueReferent::put_back(RawValue object, Client& taker) {
   const std::lock_guard guard(mutex_);
   items_.push_front(std::move(object));
-  if (const auto found = in_hand_.find(&taker); found != in_hand_.end() && --found->second == 0) {
-    in_hand_.erase(found);
-    taker.holds_no_more(*this);
-  }
+  if (const auto found = in_hand_.find(&taker); found != in_hand_.end()) give_back(found);
   not_empty_.notify_one();
+}
+
+// A client that is in the map lives: the end of one begins with client_died().
+void QueueReferent::give_back(InHand::iterator taker) noexcept {
+  if (--taker->second != 0) return;
+  taker->first->holds_no_more(*this);
+  in_hand_.erase(taker);
 }
 
 void QueueReferent::qsize(ServerCall& call) {
@@ -105,13 +111,10 @@ void QueueReferent::full(ServerCall& call) {
 void QueueReferent::task_done(ServerCall& call) {
   const std::lock_guard guard(mutex_);
   if (unfinished_ == 0) throw ValueError("task_done() called too many times");
-  Client* const client = call.caller().client.get();
-  if (const auto found = in_hand_.find(client); found != in_hand_.end()) {
-    if (--found->second == 0) {
-      in_hand_.erase(found);
-      client->holds_no_more(*this);
-    }
-  }
+  // What the caller has not taken itself, another has, who passed it on.
+  auto taker = in_hand_.find(call.caller().client.get());
+  if (taker == in_hand_.end()) taker = in_hand_.begin();
+  if (taker != in_hand_.end()) give_back(taker);
   if (--unfinished_ == 0) all_done_.notify_all();
 }
 

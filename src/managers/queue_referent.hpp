@@ -41,6 +41,8 @@ class QueueReferent final : public Referent {
   void join(ServerCall& call);
   [[nodiscard]] bool is_full() const;
   void put_back(detail::RawValue object, Client& taker);
+  using InHand = std::unordered_map<Client*, std::size_t>;
+  void give_back(InHand::iterator taker) noexcept;
 
   struct Lost {
     pid_t pid;
@@ -54,10 +56,10 @@ class QueueReferent final : public Referent {
   std::condition_variable not_empty_;
   std::condition_variable not_full_;
   std::condition_variable all_done_;
-  std::deque<detail::RawValue> items_;                // guarded by mutex_, as all below
-  std::size_t unfinished_ = 0;                        // put and not marked as done
-  std::unordered_map<Client*, std::size_t> in_hand_;  // taken by a client and not marked
-  std::deque<Lost> lost_;                             // that no join() has told of yet
+  std::deque<detail::RawValue> items_;  // guarded by mutex_, as all below
+  std::size_t unfinished_ = 0;          // put and not marked as done
+  InHand in_hand_;                      // taken by a client and not marked
+  std::deque<Lost> lost_;               // that no join() has told of yet
 };
 
 }  // namespace multiprocessing::managers

@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include "manager_test.hpp"
+#include "process_state.hpp"
 
 namespace multiprocessing {
 namespace {
@@ -151,6 +152,34 @@ TEST_P(JoinableQueueTest, SaysWhatAKilledConsumerTookWithIt) {
     EXPECT_EQ(error.lost(), 1U);
   }
   queue.join();
+}
+
+TEST_P(JoinableQueueTest, AnItemThatAnotherClientMarkedIsNotLostWithItsTaker) {
+  const auto queue = manager_.JoinableQueue<int>();
+  const auto taken = manager_.Event();
+  queue.put(1);
+  queue.put(2);
+  const pid_t server = active_children().front().pid();
+  const int threads = test::threads_of(server);
+  auto child = context_.Process(
+      [](JoinableQueueProxy<int> q, EventProxy has_taken) {
+        static_cast<void>(q.get());
+        has_taken.set();
+        for (;;) ::pause();
+      },
+      queue, taken);
+  child.start();
+  taken.wait();
+  queue.task_done();
+
+  child.kill();
+  child.join();
+  EXPECT_TRUE(test::eventually([&] { return test::threads_of(server) <= threads; }));
+
+  EXPECT_FALSE(queue.join(0s));
+  static_cast<void>(queue.get());
+  queue.task_done();
+  EXPECT_TRUE(queue.join(0s));
 }
 
 }  // namespace
