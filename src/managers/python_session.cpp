@@ -205,10 +205,7 @@ void Session::serve_python_calls() {
       encode_python_error(*encoder, python_error_of(std::current_exception()));
     }
     note_crowd(kNoCpu);
-    if (!send_frame(socket_.get(), *encoder)) {
-      if (undo) undo();
-      throw CallerGone();
-    }
+    deliver(*encoder, undo);
     if (server_->stopping()) return;
   }
 }

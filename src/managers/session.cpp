@@ -66,11 +66,13 @@ void Session::start(std::unique_ptr<Session> session) {
 
 void Session::hang_up() const noexcept { ::shutdown(socket_.get(), SHUT_RDWR); }
 
-void Session::check_caller() const {
+bool Session::caller_is_gone() const noexcept {
   pollfd entry{socket_.get(), POLLRDHUP, 0};
-  const bool gone =
-      ::poll(&entry, 1, 0) == 1 && (entry.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
-  if (gone || server_->stopping()) throw CallerGone();
+  return ::poll(&entry, 1, 0) == 1 && (entry.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+}
+
+void Session::check_caller() const {
+  if (caller_is_gone() || server_->stopping()) throw CallerGone();
 }
 
 void Session::serve() {
@@ -200,8 +202,15 @@ void Session::send(const RequestHeader& request, detail::Encoder& out, ServerCal
     pending_ = out.handles();
   }
   if (note_crowd(request.cpu)) out.put_at(offsetof(ReplyHeader, crowded), std::uint8_t{1});
-  if (send_frame(socket_.get(), out)) return;
-  if (call.undo_) call.undo_();
+  deliver(out, call.undo_);
+}
+
+void Session::deliver(const detail::Encoder& out, const std::function<void()>& undo) {
+  // The first message to one that has ended is no error by TCP.
+  const bool over_tcp = server_->address().path().empty();
+  const bool lost = undo && over_tcp && caller_is_gone();
+  if (!lost && send_frame(socket_.get(), out)) return;
+  if (undo) undo();
   throw CallerGone();
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 #include <cstdint>
 #include <exception>
+#include <functional>
 #include <memory>
 #include <multiprocessing/detail/managers/referent.hpp>
 #include <span>
@@ -61,6 +62,9 @@ class Session {
   void replace_by_error(detail::ServerCall& call, detail::Encoder& out,
                         const std::exception_ptr& error);
   void send(const RequestHeader& request, detail::Encoder& out, detail::ServerCall& call);
+  /// Sends the reply, or runs `undo`, if there is one. THROWS: CallerGone if nobody gets it.
+  void deliver(const detail::Encoder& out, const std::function<void()>& undo);
+  [[nodiscard]] bool caller_is_gone() const noexcept;
 
   void serve_python(Bytes first);
   Object answer_python(const std::string& function, const Object::List& args, const Object& kwds,

@@ -2,7 +2,7 @@
 # The Python side of python_test.cpp: messages by standard input and output, see python_peer.hpp.
 #
 #   python_manager.py PROTOCOL serve
-#   python_manager.py PROTOCOL use|use_types PORT
+#   python_manager.py PROTOCOL use|use_types|wait_in_get PORT
 import io
 import queue
 import struct
@@ -126,6 +126,19 @@ def use_types(port):
               names.x, names.y, str(names), str(d), iterated, keywords]))
 
 
+def wait_in_get(port):
+    class Manager(BaseManager):
+        pass
+
+    Manager.register("get_queue")
+    manager = Manager(address=("127.0.0.1", port), authkey=b"secret")
+    manager.connect()
+    jobs = manager.get_queue()
+    jobs.qsize()
+    say("connected")
+    jobs.get()
+
+
 def send_pickles_of(protocol):
     def dumps(cls, obj, _=None):
         buffer = io.BytesIO()
@@ -136,4 +149,5 @@ def send_pickles_of(protocol):
 
 
 send_pickles_of(int(sys.argv[1]))
-{"serve": serve, "use": use, "use_types": use_types}[sys.argv[2]](*map(int, sys.argv[3:]))
+tasks = (serve, use, use_types, wait_in_get)
+{task.__name__: task for task in tasks}[sys.argv[2]](*map(int, sys.argv[3:]))

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "manager_test.hpp"
+#include "process_state.hpp"
 #include "python_peer.hpp"
 
 namespace multiprocessing {
@@ -145,6 +146,26 @@ TEST_P(PythonClientTest, UsesTheTypesOfASyncManager) {
             "[['a', 'b'], ['a', 'b', 'c'], 'the end', {'a': 1, 'b': [1, 2], 'c': 3}], "
             "[True, [True, True, False], {'b': 2, 'x': 1}, True, True]]");
   EXPECT_EQ(python.finish(), 0);
+}
+
+TEST_P(PythonClientTest, AMessageIsNotGivenToOneThatHasEnded) {
+  BaseManager manager({"127.0.0.1", 0}, "secret");
+  Queue<> jobs;
+  manager.register_callable("get_queue", [jobs] { return jobs; });
+  manager.start();
+  const int port = manager.address().port();
+  const int connections = test::tcp_connections_of(port);
+  {
+    PythonPeer python = start("wait_in_get", manager);
+    EXPECT_EQ(python.receive(), "connected");
+    std::this_thread::sleep_for(20ms);  // it is in get() then, as a rule
+  }
+  // A death reaches the server's end a moment later.
+  ASSERT_TRUE(test::eventually([&] { return test::tcp_connections_of(port) <= connections; }));
+
+  jobs.put(1);
+
+  EXPECT_EQ(jobs.get(10s), 1);
 }
 
 INSTANTIATE_TEST_SUITE_P(Protocol, PythonServerTest, testing::Values(3, 4, 5));

@@ -162,6 +162,30 @@ TEST_F(SharedQueueTest, AnItemIsOffItsTakersAccountWhicheverProxyItIsMarkedBy) {
   EXPECT_TRUE(joinable_.join(0s));
 }
 
+TEST_F(SharedQueueTest, AMessageForATakerThatHasEndedIsNotGivenToItOverTcpEither) {
+  SyncManager manager({"127.0.0.1", 0}, "secret");
+  manager.register_callable("joinable", [queue = joinable_] { return queue; });
+  manager.start();
+  const int port = manager.address().port();
+  for (int round = 0; round < 3; ++round) {
+    const int connections = test::tcp_connections_of(port);
+    kill_in_get(Child([&] {
+      const auto queue = manager.call<JoinableQueueProxy<int>>("joinable");
+      waits_in_get_.set();
+      static_cast<void>(queue.get());
+    }));
+    waits_in_get_.clear();
+    // A death reaches the server's end a moment later.
+    ASSERT_TRUE(test::eventually([&] { return test::tcp_connections_of(port) <= connections; }));
+
+    joinable_.put(round);
+
+    EXPECT_EQ(joinable_.get(10s), round);
+    joinable_.task_done();
+    EXPECT_TRUE(joinable_.join(10s));
+  }
+}
+
 TEST_F(SharedQueueTest, AMessageThatFindsNoRoomWhereItWasHoldsUpNothingOfItsKilledTakers) {
   LockProxy lock = manager_.Lock();
   kill_in_get(Child([&] {
