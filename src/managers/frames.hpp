@@ -34,7 +34,7 @@ inline constexpr std::uint64_t kMagic = 0x0001'004d'706d'00ff;  // no pickle beg
 
 struct Hello {
   std::uint64_t magic = kMagic;
-  std::uint64_t client = 0;    ///< of a process, whatever the number of its connections
+  std::uint64_t client = 0;    ///< of a process, whatever the number of its connections; odd
   std::uint64_t inherits = 0;  ///< the client that it was forked from
   std::uint32_t pid = 0;
   std::uint32_t zero = 0;

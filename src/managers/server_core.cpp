@@ -185,7 +185,7 @@ std::shared_ptr<Client> ServerCore::enter(const Hello& hello, std::string name, 
   }
   // Its other sessions read this without a lock.
   if (client->sessions++ == 0) {
-    client->id = hello.client;
+    client->id = hello.client != 0 ? hello.client : last_even_id_ += 2;
     client->pid = static_cast<pid_t>(hello.pid);
     client->name = std::move(name);
     client->in_tree = in_tree;

@@ -89,6 +89,8 @@ class ServerCore : public std::enable_shared_from_this<ServerCore> {
   std::condition_variable session_ended_;
   std::set<Session*> sessions_;                                       // guarded by mutex_
   std::unordered_map<std::uint64_t, std::weak_ptr<Client>> clients_;  // guarded by mutex_
+  // For clients of Python, which name none. Guarded by mutex_.
+  std::uint64_t last_even_id_ = 0;
 };
 
 }  // namespace multiprocessing::managers

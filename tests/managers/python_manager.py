@@ -2,9 +2,11 @@
 # The Python side of python_test.cpp: messages by standard input and output, see python_peer.hpp.
 #
 #   python_manager.py PROTOCOL serve
-#   python_manager.py PROTOCOL use|use_types|wait_in_get PORT
+#   python_manager.py PROTOCOL use|use_types|wait_in_get|lose_a_hold PORT
 import io
+import os
 import queue
+import signal
 import struct
 import sys
 import threading
@@ -139,6 +141,50 @@ def wait_in_get(port):
     jobs.get()
 
 
+def lose_a_hold(port):
+    """One thread waits on a condition when who holds it is killed. It releases the hold that it
+    lost when another thread has acquired the condition."""
+    manager = SyncManager(address=("127.0.0.1", port), authkey=b"secret")
+    manager.connect()
+    condition = manager.Condition()
+    held, lost, taken_over = (threading.Event() for _ in range(3))
+    got = []
+
+    def wait():
+        condition.acquire()
+        held.set()
+        try:
+            condition.wait()
+        except Exception as error:
+            got.append("OwnerDiedError" in str(error))
+        lost.set()
+        taken_over.wait()
+        condition.release()
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    held.wait()
+    readable, writable = os.pipe()
+    holder = os.fork()
+    if holder == 0:
+        condition._tls.__dict__.clear()  # the connections are its parent's
+        condition.acquire()
+        os.write(writable, b"1")
+        signal.pause()
+    os.read(readable, 1)
+    os.kill(holder, signal.SIGKILL)
+    os.waitpid(holder, 0)
+    lost.wait()
+    condition._callmethod("make_consistent")
+    condition.acquire()
+    taken_over.set()
+    waiting.join()
+    got.append(condition._callmethod("locked"))
+    condition.release()
+    got.append(condition._callmethod("locked"))
+    say(repr(got))
+
+
 def send_pickles_of(protocol):
     def dumps(cls, obj, _=None):
         buffer = io.BytesIO()
@@ -149,5 +195,5 @@ def send_pickles_of(protocol):
 
 
 send_pickles_of(int(sys.argv[1]))
-tasks = (serve, use, use_types, wait_in_get)
+tasks = (serve, use, use_types, wait_in_get, lose_a_hold)
 {task.__name__: task for task in tasks}[sys.argv[2]](*map(int, sys.argv[3:]))

@@ -168,6 +168,15 @@ TEST_P(PythonClientTest, AMessageIsNotGivenToOneThatHasEnded) {
   EXPECT_EQ(jobs.get(10s), 1);
 }
 
+TEST_P(PythonClientTest, TheReleaseOfOneIsNotTakenForThatOfAnothersLostHold) {
+  SyncManager manager({"127.0.0.1", 0}, "secret");
+  manager.start();
+  PythonPeer python = start("lose_a_hold", manager);
+
+  EXPECT_EQ(python.receive(), "[True, True, False]");
+  EXPECT_EQ(python.finish(), 0);
+}
+
 INSTANTIATE_TEST_SUITE_P(Protocol, PythonServerTest, testing::Values(3, 4, 5));
 INSTANTIATE_TEST_SUITE_P(Protocol, PythonClientTest, testing::Values(3, 4, 5));
 
