@@ -8,6 +8,7 @@
 #include <multiprocessing/managers.hpp>
 #include <multiprocessing/process.hpp>
 #include <multiprocessing/queues.hpp>
+#include <new>
 #include <string>
 #include <thread>
 
@@ -20,6 +21,23 @@ namespace {
 
 using test::Child;
 using namespace std::chrono_literals;
+
+// A message that the server's process cannot copy.
+struct Heavy {
+  Heavy() = default;
+  explicit Heavy(int value) : number(value) {}
+  Heavy(const Heavy& other) : number(other.number) {
+    if (in_server) throw std::bad_alloc();
+  }
+  Heavy(Heavy&&) = default;
+  Heavy& operator=(const Heavy&) = default;
+  Heavy& operator=(Heavy&&) = default;
+  template <class Archive> void serialize(Archive& archive, unsigned /*version*/) {
+    archive& number;
+  }
+  int number = 0;
+  static inline bool in_server = false;
+};
 
 class SharedQueueTest : public testing::Test {
  protected:
@@ -184,6 +202,24 @@ TEST_F(SharedQueueTest, AMessageForATakerThatHasEndedIsNotGivenToItOverTcpEither
     joinable_.task_done();
     EXPECT_TRUE(joinable_.join(10s));
   }
+}
+
+TEST_F(SharedQueueTest, AMessageThatTheServerHasNoMemoryForStaysInTheQueue) {
+  const JoinableQueue<Heavy> heavy;
+  SyncManager manager;
+  manager.register_callable("heavy", [heavy] {
+    Heavy::in_server = true;
+    return heavy;
+  });
+  manager.start();
+  const auto proxy = manager.call<JoinableQueueProxy<Heavy>>("heavy");
+  heavy.put(Heavy(7));
+
+  EXPECT_ANY_THROW(static_cast<void>(proxy.get(10s)));
+
+  EXPECT_EQ(heavy.get(10s).number, 7);
+  heavy.task_done();
+  EXPECT_TRUE(heavy.join(0s));
 }
 
 TEST_F(SharedQueueTest, AMessageThatFindsNoRoomWhereItWasHoldsUpNothingOfItsKilledTakers) {

@@ -112,16 +112,19 @@ template <class Q> class SharedQueueReferent final : public Referent {
   }
   void give(ServerCall& call, const T& object) {
     try {
+      std::function<void()> undo = [self = shared_from_this(), this, caller = call.caller(),
+                                    object] {
+        if constexpr (kJoinable) note_given_back(HandleAccess::get(queue_), caller);
+        put_back(queue_, object);
+      };
       call.reply(object);
+      // The last that may throw: what is noted is undone from here on.
+      if constexpr (kJoinable) note_taken(HandleAccess::get(queue_), call.caller());
+      call.on_undelivered(std::move(undo));
     } catch (...) {
       put_back(queue_, object);
       throw;
     }
-    if constexpr (kJoinable) note_taken(HandleAccess::get(queue_), call.caller());
-    call.on_undelivered([self = shared_from_this(), this, caller = call.caller(), object] {
-      if constexpr (kJoinable) note_given_back(HandleAccess::get(queue_), caller);
-      put_back(queue_, object);
-    });
   }
   // Behind the others now, but not lost.
   static void put_back(const Q& queue, const T& object) {
