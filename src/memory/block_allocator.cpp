@@ -302,6 +302,21 @@ void BlockAllocator::trim() noexcept {
   control.cached_chunks.store(0);
 }
 
+// Where the run ends that covers the chunk, or `i` if none does. What a run has behind its head
+// stays the part of its maker, who may have ended since.
+// REQUIRES: the chunk's word reads as a part of a process that is dead. Only that process could put
+// a head over it, and who frees the run changes the word before the head: if it still reads so
+// after this, there was a head all the time or none.
+std::size_t BlockAllocator::end_of_run_over(std::size_t i) const noexcept {
+  for (std::size_t j = i; j-- > 0;) {
+    const std::uint64_t value = chunk_word(j).load();
+    if (role_in(value) == Role::kPart) continue;
+    const std::size_t end = role_in(value) == Role::kRun ? j + run_length(value) : i;
+    return std::max(end, i);
+  }
+  return i;
+}
+
 std::size_t BlockAllocator::for_each(void (*visit)(void*, void*, OwnerWord&),
                                      void* context) noexcept {
   const std::size_t high = arena_.control().high_chunk.load();
@@ -310,8 +325,11 @@ std::size_t BlockAllocator::for_each(void (*visit)(void*, void*, OwnerWord&),
     std::uint64_t value = chunk_word(i).load(std::memory_order_acquire);
     std::size_t length = 1;
     if (role_in(value) == Role::kPart) {
-      if (dead(static_cast<Serial>(value)) &&
-          chunk_word(i).compare_exchange_strong(value, part_of(self()))) {
+      // A run that was made since this walk saw its first chunk is left alone.
+      const std::size_t end = dead(static_cast<Serial>(value)) ? end_of_run_over(i) : i + 1;
+      if (end != i) {
+        length = end - i;
+      } else if (chunk_word(i).compare_exchange_strong(value, part_of(self()))) {
         run_word(i).fetch_and(~std::uint64_t{0xffff'ffff});
         drop_memory(i, 1);
         // Whether it had been counted is unknown: the count runs high until reserve() counts anew.

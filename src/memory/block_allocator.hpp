@@ -84,6 +84,7 @@ class BlockAllocator {
   void count_one_less() noexcept;
   void release_chunk(std::size_t i, bool keep_memory) noexcept;
   void raise_high(std::size_t i) noexcept;
+  [[nodiscard]] std::size_t end_of_run_over(std::size_t i) const noexcept;
 
   const Mapping& arena_;
 };

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "blocks_test.hpp"
+#include "child.hpp"
 #include "long_form.hpp"
 #include "memory/arena.hpp"
 #include "memory/block_allocator.hpp"
@@ -121,6 +122,39 @@ TEST_F(ArenaUnderKills, ProcessesThatTakeEachOthersMemoryTearNothing) {
   expect_nothing_left();
   for (const std::size_t bytes : kSizes) deallocate(allocate(bytes));
   control.limit_chunks = limit;
+}
+
+// Where the walk goes through `once` it frees that run and has a process that ends make a longer
+// one in its place, as may happen while the walk stands between two chunks.
+struct LongerRun {
+  void* once;
+  std::byte* block;
+};
+
+void make_longer_run(void* context, void* block, OwnerWord&) {
+  auto& run = *static_cast<LongerRun*>(context);
+  if (block != run.once) return;
+  run.once = nullptr;
+  deallocate(block);
+  test::in_child([bytes = 3 * kChunkBytes] { publish(std::memset(allocate(bytes), 0x5a, bytes)); });
+  run.block = static_cast<std::byte*>(block);
+}
+
+TEST_F(ArenaUnderKills, APublishedRunOutlivesItsMakerWhileAWalkPassesThatSawWhatWasThereBefore) {
+  deallocate(allocate(8 * kChunkBytes));  // that much room in one place
+  LongerRun run{allocate(2 * kMaxClassBytes), nullptr};
+
+  const std::size_t given_back = blocks().for_each(make_longer_run, &run);
+
+  ASSERT_NE(run.block, nullptr);
+  ASSERT_EQ(block_size(run.block), 3 * kChunkBytes);
+  EXPECT_EQ(given_back, 0U);
+  for (std::size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(run.block[i * kChunkBytes + 10], std::byte{0x5a}) << "chunk " << i;
+  }
+  ASSERT_TRUE(claim(run.block));
+  deallocate(run.block);
+  expect_nothing_left();
 }
 
 TEST_F(ArenaUnderKills, TheFirstUseInAProcessHarmsNobody) {
