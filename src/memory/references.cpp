@@ -152,17 +152,21 @@ bool dispose_extension(void* block, OwnerWord& word, Serial former) noexcept {
   auto* extension = static_cast<Extension*>(block);
   const std::uint64_t name = extension->object;
   auto& object = *block_of<ObjectHeader>(name);
-  if (!names_live_block(name)) {
+  OwnerWord* const object_word = blocks().owner_word_of_live(&object);
+  std::uint64_t seen = object_word == nullptr ? 0 : object_word->load();
+  const Serial owner = owner_in(seen);
+  // The word that is looked at is the one that is changed: memory of an object that ends meanwhile
+  // becomes anything.
+  if (owner == kNobody || kind_in(seen) != BlockKind::kObject ||
+      generation_in(seen) != generation_in_name(name)) {
     blocks().deallocate(extension);
     return true;
   }
-  OwnerWord& object_word = blocks().owner_word(&object);
-  std::uint64_t seen = object_word.load();
-  const Serial owner = owner_in(seen);
   const bool free_to_take = owner == kShared || dead(owner);
-  if (!free_to_take || !object_word.compare_exchange_strong(seen, with_owner(seen, self()))) {
+  if (!free_to_take || !object_word->compare_exchange_strong(seen, with_owner(seen, self()))) {
     // Who holds the object may be about to free this extension: leave it to the next sweep.
     word.store(with_owner(word.load(), former));
+    request_sweep();
     return false;
   }
   const bool linked = reachable(object, extension);
