@@ -151,24 +151,30 @@ std::shared_ptr<void> known_handle(const Registry& all, ObjectHeader& object) {
   return found == all.known.end() ? nullptr : found->second.handle.lock();
 }
 
+// Says under which serial of this process the child is counted.
 // REQUIRES: the registry's mutex is held.
-void expect_child(Registry& all, AdoptionWord* word) {
+Serial expect_child(Registry& all, AdoptionWord* word) {
   // What stood in the word of an earlier child is of no interest any more.
   static_cast<void>(child_unadopted(all));
-  Slot& slot = mapping().slot_of(self());
+  const Serial own = self();
+  Slot& slot = mapping().slot_of(own);
   const std::int64_t now = os::now_ns();
   if (all.births.empty() && now > slot.nursery_until.load()) slot.unadopted.store(0);
   slot.nursery_until.store(now + kNurseryNs);
   slot.unadopted.fetch_add(word != nullptr ? kWithWord : kWithoutWord);
   if (word != nullptr) word->store(kPending);
   all.births.push_back({++all.last_birth, word, now + kNurseryNs});
+  return own;
 }
+
+Serial forking_parent = kNobody;  // written before, read after the fork, under the registry's mutex
 
 void before_fork() {
   Registry& all = registry();
   all.mutex.lock();
   all.forking_from_here = !all.known.empty();
-  if (all.forking_from_here) expect_child(all, adoption_word);
+  // Not asked for once more: a thread that ends may have let the identity go since.
+  forking_parent = all.forking_from_here ? expect_child(all, adoption_word) : kNobody;
 }
 
 void after_fork_in_parent() { registry().mutex.unlock(); }
@@ -222,20 +228,10 @@ void after_fork_in_child(Serial parent) {
   all.mutex.unlock();
 }
 
-Serial forking_parent = kNobody;  // written before, read after the fork, under the registry's mutex
-
 void register_fork_handlers() {
   // Before those below, so that these find the identity usable, before and after the fork.
   keep_identity_across_forks();
-  ::pthread_atfork(
-      [] {
-        before_fork();
-        forking_parent = registry().forking_from_here
-                             ? identity_state::self_word.load(std::memory_order_acquire)
-                                   ->load(std::memory_order_relaxed)
-                             : kNobody;
-      },
-      [] { after_fork_in_parent(); }, [] { after_fork_in_child(forking_parent); });
+  ::pthread_atfork(before_fork, after_fork_in_parent, [] { after_fork_in_child(forking_parent); });
 }
 
 }  // namespace
@@ -251,7 +247,7 @@ void forget_child(AdoptionWord& word) noexcept {
 void expect_adoption_by_message(AdoptionWord& word) {
   Registry& all = registry();
   const std::lock_guard guard(all.mutex);
-  expect_child(all, &word);
+  static_cast<void>(expect_child(all, &word));
 }
 
 void note_adopted(AdoptionWord& word, Serial parent) noexcept {
