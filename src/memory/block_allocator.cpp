@@ -131,7 +131,7 @@ void BlockAllocator::free_run(std::size_t first) noexcept {
   const std::uint64_t old = run_word(first).load();
   run_word(first).store(owner_value(generation_in(old), BlockKind::kPlain, kNobody));
   Control& control = arena_.control();
-  const bool keep = control.cached_chunks.load() + count <= kCacheChunks;
+  const bool keep = control.cached_chunks.load() + static_cast<std::int64_t>(count) <= kCacheChunks;
   if (!keep) drop_memory(first, count);
   for (std::size_t i = count; i-- > 0;) release_chunk(first + i, keep);
   control.run_hint.store(static_cast<std::uint32_t>(first), std::memory_order_relaxed);

@@ -48,7 +48,7 @@ class BlockAllocator {
  private:
   static constexpr std::size_t kNoChunk = SIZE_MAX;  // instead of a chunk's number
   // Freed memory that is kept warm instead of given back: of runs so much, and of blocks.
-  static constexpr std::size_t kCacheChunks = 256;
+  static constexpr std::int64_t kCacheChunks = 256;
 
   [[nodiscard]] std::atomic<std::uint64_t>& chunk_word(std::size_t i) const noexcept;
   [[nodiscard]] OwnerWord& run_word(std::size_t i) const noexcept;

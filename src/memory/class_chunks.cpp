@@ -142,7 +142,7 @@ void BlockAllocator::note_idle(std::size_t i, std::size_t k) noexcept {
     if (index >= count) index = 0;
     if (owner_in(h.owners[index].load()) != kNobody) return;
   }
-  std::atomic<std::uint64_t>& idle_chunks = arena_.control().idle_chunks;
+  std::atomic<std::int64_t>& idle_chunks = arena_.control().idle_chunks;
   if (idle_chunks.load() >= kCacheChunks) {
     strip(i);
   } else if (h.idle.exchange(1) == 0) {

@@ -48,10 +48,11 @@ struct Control {
   std::uint64_t limit_chunks;  ///< how many chunks may have memory
   /// That have memory, may run high after a kill; above them how often any were taken.
   std::atomic<std::uint64_t> taken_chunks;
-  std::atomic<std::uint64_t> cached_chunks;  ///< of these, free ones; may be off after a kill
-  std::atomic<std::uint64_t> idle_chunks;    ///< and those of free blocks alone; likewise
-  std::atomic<std::uint32_t> high_chunk;     ///< no chunk from here on was ever taken
-  std::atomic<std::uint32_t> run_hint;       ///< where a run was freed last
+  /// Of these, free ones; may be off after a kill, below zero too.
+  std::atomic<std::int64_t> cached_chunks;
+  std::atomic<std::int64_t> idle_chunks;  ///< and those of free blocks alone; likewise
+  std::atomic<std::uint32_t> high_chunk;  ///< no chunk from here on was ever taken
+  std::atomic<std::uint32_t> run_hint;    ///< where a run was freed last
   std::atomic<std::uint32_t> next_slot;
   std::atomic<std::uint32_t> high_slot;  ///< no slot from here on was ever taken
   std::atomic<std::uint32_t> sweep_requested;

@@ -86,6 +86,26 @@ TEST_F(ArenaUnderKills, GivingAwayTheMemoryOfFreeBlocksAndGettingItBackLeavesNot
                           }});
 }
 
+// As kills between a mark and its count leave it.
+TEST_F(ArenaUnderKills, CountsOfFreeMemoryThatRunLowTakeNoMemoryFromFreeBlocks) {
+  Control& control = mapping().control();
+  void* held[8];
+  for (void*& block : held) block = allocate(kMaxClassBytes);
+  void* const run = allocate(2 * kChunkBytes);
+  const std::size_t taken = usage().taken_bytes;
+  const auto idle = control.idle_chunks.exchange(0) + 5;
+  const auto cached = control.cached_chunks.exchange(0) + 5;
+  control.idle_chunks -= 5;
+  control.cached_chunks -= 5;
+
+  for (void* const block : held) deallocate(block);
+  deallocate(run);
+
+  EXPECT_EQ(usage().taken_bytes, taken);
+  control.idle_chunks += idle;
+  control.cached_chunks += cached;
+}
+
 // Each takes blocks, marks them as its own and lets them go, with so little memory that what one
 // has free is what another needs.
 TEST_F(ArenaUnderKills, ProcessesThatTakeEachOthersMemoryTearNothing) {
