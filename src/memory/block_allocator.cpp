@@ -340,12 +340,7 @@ std::size_t BlockAllocator::for_each(void (*visit)(void*, void*, OwnerWord&),
       length = run_length(value);
       if (owner_in(run_word(i).load()) != kNobody) visit(context, chunk(i), run_word(i));
     } else if (has_blocks(value)) {
-      const std::size_t k = class_in(value);
-      for (std::uint32_t b = 0; b < kClassLayouts[k].blocks; ++b) {
-        OwnerWord& word = head(i).owners[b];
-        if (owner_in(word.load(std::memory_order_acquire)) == kNobody) continue;
-        visit(context, chunk(i) + kClassLayouts[k].first_at + b * class_bytes(k), word);
-      }
+      for_each_block(i, class_in(value), visit, context);
     } else if (role_in(value) == Role::kClass && (value & kChanging) != 0) {
       const std::uint64_t mine = changing_value(class_in(value), self());
       if (dead(changer_in(value)) && chunk_word(i).compare_exchange_strong(value, mine)) {

@@ -64,6 +64,8 @@ class BlockAllocator {
   void free_block(std::size_t i, void* block, std::uint64_t word) noexcept;
   bool take_all_blocks(std::size_t i, std::size_t k) noexcept;
   void free_blocks(std::size_t i, std::size_t count) noexcept;
+  void for_each_block(std::size_t i, std::size_t k, void (*visit)(void*, void*, OwnerWord&),
+                      void* context) noexcept;
   void note_idle(std::size_t i, std::size_t k) noexcept;
   void strip(std::size_t i) noexcept;
   void strip_changing(std::size_t i, bool counted) noexcept;

@@ -131,6 +131,24 @@ void BlockAllocator::free_blocks(std::size_t i, std::size_t count) noexcept {
   h.full.store(0);
 }
 
+void BlockAllocator::for_each_block(std::size_t i, std::size_t k,
+                                    void (*visit)(void*, void*, OwnerWord&),
+                                    void* context) noexcept {
+  ClassHead& h = head(i);
+  bool some_free = false;
+  for (std::uint32_t b = 0; b < kClassLayouts[k].blocks; ++b) {
+    OwnerWord& word = h.owners[b];
+    if (owner_in(word.load(std::memory_order_acquire)) == kNobody) {
+      some_free = true;
+    } else {
+      visit(context, chunk(i) + kClassLayouts[k].first_at + b * class_bytes(k), word);
+    }
+  }
+  // Who freed a block may have been killed before it took the mark away, and without it the worst
+  // is a look in vain.
+  if (some_free && h.full.load() != 0) h.full.store(0);
+}
+
 // Called when a block was freed. Of a chunk that others use the first look ends it.
 void BlockAllocator::note_idle(std::size_t i, std::size_t k) noexcept {
   ClassHead& h = head(i);

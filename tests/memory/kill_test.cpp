@@ -86,6 +86,30 @@ TEST_F(ArenaUnderKills, GivingAwayTheMemoryOfFreeBlocksAndGettingItBackLeavesNot
                           }});
 }
 
+TEST_F(ArenaUnderKills, AFreedBlockIsFoundAgainInAChunkThatWasFull) {
+  void* const other = allocate(kMaxClassBytes);
+  Control& control = mapping().control();
+  const std::uint64_t limit = control.limit_chunks;
+  blocks().trim();
+  control.limit_chunks = blocks().chunks_with_memory();
+  void* block = nullptr;
+
+  kill_at_every_step({.approach =
+                          [&] {
+                            block = allocate(kMaxClassBytes);
+                            EXPECT_THROW(static_cast<void>(allocate(kMaxClassBytes)), MemoryError);
+                          },
+                      .act = [&] { deallocate(block); },
+                      .check =
+                          [&] {
+                            note_death();
+                            EXPECT_NO_THROW(deallocate(allocate(kMaxClassBytes)));
+                          }});
+
+  control.limit_chunks = limit;
+  deallocate(other);
+}
+
 // As kills between a mark and its count leave it.
 TEST_F(ArenaUnderKills, CountsOfFreeMemoryThatRunLowTakeNoMemoryFromFreeBlocks) {
   Control& control = mapping().control();
