@@ -284,11 +284,17 @@ Handle create_object(ObjectKind kind, std::size_t bytes, std::size_t zeroed,
     throw;
   }
   object.kind = kind;
-  Registry& all = registry();
-  const std::lock_guard guard(all.mutex);
-  Handle handle = remember(all, object, [&] { return attach_reference(object, self()); });
-  publish(block);
-  return handle;
+  try {
+    Registry& all = registry();
+    const std::lock_guard guard(all.mutex);
+    Handle handle = remember(all, object, [&] { return attach_reference(object, self()); });
+    publish(block);
+    return handle;
+  } catch (...) {
+    // Not by deallocate: what it was set up with may be pinned by it.
+    end_object(object, nullptr);
+    throw;
+  }
 }
 
 Handle adopt(Offset offset) {

@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <cstdlib>
+#include <multiprocessing/synchronize.hpp>
 #include <new>
 #include <thread>
 
@@ -69,6 +70,20 @@ TEST_F(Handles, AnObjectThatCannotBeAccountedForIsNotMadeAndHoldsNothingUp) {
               return failed > 0 && make_object<Cell>();
             }),
             0);
+  expect_nothing_left();
+}
+
+// What is left of all that failed is still there when none does any more.
+TEST_F(Handles, AnObjectThatCannotBeAccountedForGivesItsMemoryBackAtOnce) {
+  const std::size_t before = usage().blocks;
+  const int failed = fail_each_allocation_of([] { static_cast<void>(make_object<Cell>()); });
+  EXPECT_GT(failed, 0);
+  EXPECT_EQ(usage().blocks, before);
+}
+
+TEST_F(Handles, AnObjectThatCannotBeAccountedForLetsGoWhatItHolds) {
+  const int failed = fail_each_allocation_of([] { const Condition made{AnyLock(Lock())}; });
+  EXPECT_GT(failed, 1);
   expect_nothing_left();
 }
 
