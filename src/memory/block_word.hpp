@@ -8,7 +8,8 @@
 //     kClass | kBare | class            the same without memory for the blocks, all of which are
 //                                       owned by somebody; its head stays as it is
 //     kClass | kChanging | serial << 16 | class   one becomes the other, by that process
-//     kPart  | serial                   being made or taken apart by that process
+//     kPart  | serial                   being made or taken apart by that process, or behind the
+//                                       first chunk of a run that it made; it may have ended since
 //     kRun   | length << 32             first chunk of a block of whole chunks
 #pragma once
 #include <array>
