@@ -41,6 +41,9 @@ void* aligned(std::size_t bytes, std::size_t to) {
 [[gnu::noinline]] void* operator new(std::size_t bytes, std::align_val_t to) {
   return or_fail(aligned, bytes, static_cast<std::size_t>(to));
 }
+[[gnu::noinline]] void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
+  return std::malloc(bytes);
+}
 [[gnu::noinline]] void operator delete(void* block) noexcept { std::free(block); }
 [[gnu::noinline]] void operator delete(void* block, std::size_t) noexcept { std::free(block); }
 [[gnu::noinline]] void operator delete(void* block, std::align_val_t) noexcept { std::free(block); }

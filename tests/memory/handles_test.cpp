@@ -35,6 +35,9 @@ void* allocate_or_fail(std::size_t bytes) {
 
 // Not inlined: a compiler that sees into one of them alone takes free() for the wrong counterpart.
 [[gnu::noinline]] void* operator new(std::size_t bytes) { return allocate_or_fail(bytes); }
+[[gnu::noinline]] void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
+  return std::malloc(bytes);
+}
 [[gnu::noinline]] void operator delete(void* block) noexcept { std::free(block); }
 [[gnu::noinline]] void operator delete(void* block, std::size_t) noexcept { std::free(block); }
 
