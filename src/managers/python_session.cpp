@@ -39,16 +39,16 @@ Object exposed_names(const detail::Referent& referent) {
   return Object::tuple(names);
 }
 
-// A dict takes them as what it is made of or updated with; what has no use for one refuses it, or
-// it would be left out silently. `parameters`: "obj,block,timeout"; null: their names are not
+// What a dict is made of or updated with may be keywords alone.
+void take_items_from_keywords(Object::List& args, Object& kwds) {
+  if (args.empty() && !kwds.is_none()) args.push_back(std::exchange(kwds, nullptr));
+}
+
+// Or they would be left out silently. `parameters`: "obj,block,timeout"; null: their names are not
 // known.
-void settle_keywords(std::string_view function, const char* parameters, Object::List& args,
-                     Object& kwds) {
+void refuse_unknown_keywords(std::string_view function, const char* parameters,
+                             const Object& kwds) {
   if (kwds.is_none()) return;
-  if ((function == "dict" || function == "update") && args.empty()) {
-    args.push_back(std::exchange(kwds, nullptr));
-    return;
-  }
   const std::string known = fmt::format(",{},", parameters != nullptr ? parameters : "");
   for (const auto& [name, value] : kwds.items()) {
     if (known.find("," + name.as<std::string>() + ",") != std::string::npos) continue;
@@ -143,9 +143,12 @@ Object Session::create_for_python(const Object::List& args, const Object& kwds) 
   call.positional_.assign(args.begin() + 1, args.end());
   call.keywords_ = kwds;
   const detail::Registration* const registration = server_->registry().find(name);
-  if (registration == nullptr) call.parameters_ = parameters_of_standard(MethodName(name).hash);
-  if (registration != nullptr || name != "Namespace") {
-    settle_keywords(name, call.parameters_, call.positional_, call.keywords_);
+  const bool standard = registration == nullptr;
+  if (standard) call.parameters_ = parameters_of_standard(MethodName(name).hash);
+  if (standard && name == "dict") take_items_from_keywords(call.positional_, call.keywords_);
+  // A Namespace takes them as they are.
+  if (!standard || name != "Namespace") {
+    refuse_unknown_keywords(name, call.parameters_, call.keywords_);
   }
   const auto referent = registration != nullptr ? registration->create(call)
                                                 : make_standard(MethodName(name).hash, call);
@@ -180,7 +183,10 @@ void Session::call_for_python(const Object& request, const Object::List& args, c
   for (const detail::Method& each : referent->methods()) {
     if (each.name.hash == name.hash) call.parameters_ = each.parameters;
   }
-  settle_keywords(method, call.parameters_, call.positional_, call.keywords_);
+  if (method == "update" && referent->type_id() == "dict") {
+    take_items_from_keywords(call.positional_, call.keywords_);
+  }
+  refuse_unknown_keywords(method, call.parameters_, call.keywords_);
   referent->call(name, call);
   if (call.object_ != nullptr) return reply_proxy_to_python(call.object_, out, undo);
   undo = std::move(call.undo_);
