@@ -3,6 +3,8 @@
 // those of Object, which every server knows.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <iterator>
 #include <multiprocessing/detail/managers/dict.hpp>
 #include <multiprocessing/detail/managers/list.hpp>
 #include <multiprocessing/detail/managers/registered_callable.hpp>
@@ -170,20 +172,22 @@ constexpr StandardType kTypes[] = {
     &detail::known_referent<detail::ArrayReferent<Object>>,
 };
 
+const StandardType* find_standard(std::uint32_t type_id) noexcept {
+  const auto* const found =
+      std::ranges::find(kTypes, type_id, [](const StandardType& type) { return type.name.hash; });
+  return found != std::end(kTypes) ? found : nullptr;
+}
+
 }  // namespace
 
 std::shared_ptr<Referent> make_standard(std::uint32_t type_id, ServerCall& call) {
-  for (const StandardType& type : kTypes) {
-    if (type.name.hash == type_id) return type.make(call);
-  }
-  return nullptr;
+  const StandardType* const type = find_standard(type_id);
+  return type != nullptr ? type->make(call) : nullptr;
 }
 
 const char* parameters_of_standard(std::uint32_t type_id) noexcept {
-  for (const StandardType& type : kTypes) {
-    if (type.name.hash == type_id) return type.parameters;
-  }
-  return nullptr;
+  const StandardType* const type = find_standard(type_id);
+  return type != nullptr ? type->parameters : nullptr;
 }
 
 }  // namespace multiprocessing::managers
