@@ -62,11 +62,15 @@ Staff::Staff(memory::Handle board, StaffPlan plan)
   }
 }
 
-void Staff::kill_all() {
+void Staff::kill_all() noexcept {
   for (Worker& worker : workers_) {
     if (!worker.process) continue;
-    worker.process->kill();
-    worker.process->join();
+    try {
+      worker.process->kill();
+      worker.process->join();
+    } catch (const std::exception&) {
+      // Out of reach; it ends with this process.
+    }
   }
 }
 
@@ -104,11 +108,7 @@ void Staff::keep(const Listener& listener) {
     // signal.
     listener.broken(std::make_exception_ptr(BrokenProcessPool(fmt::format(
         "this pool cannot go on: it cannot look after its workers: {}", error.what()))));
-    try {
-      kill_all();
-    } catch (const std::exception&) {
-      // Daemons: they end with this process.
-    }
+    kill_all();
   }
   listener.all_gone();
 }

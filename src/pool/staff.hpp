@@ -45,7 +45,7 @@ class Staff {
   Staff& operator=(const Staff&) = delete;
 
   /// Ends them where there will be no thread that keeps them.
-  void kill_all();
+  void kill_all() noexcept;
   /// Keeps them; returns when it was dismissed and all have ended, or when it cannot keep them.
   void keep(const Listener& listener);
 
