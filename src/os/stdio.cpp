@@ -126,7 +126,7 @@ void fill_standard_streams() noexcept {
 void detach_stdin() noexcept {
   const char path[] = "/dev/null";  // on the stack
   // The lowest number that is free; no other thread can take it. By syscall(2), as in title.cpp: a
-  // fresh child then touches one page of libc instead of three.
+  // fresh child then touches one part of libc instead of two.
   ::syscall(SYS_close, STDIN_FILENO);
   if (::syscall(SYS_openat, AT_FDCWD, path, O_RDONLY) < 0) return;
   if (stdin != nullptr && stdin->_IO_read_ptr != stdin->_IO_read_end) ::__fpurge(stdin);
