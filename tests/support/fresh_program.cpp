@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "fresh_program.hpp"
 
+#include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -46,7 +47,9 @@ int run_requested_scenario(int argc, char** argv) {
     std::fprintf(stderr, "no scenario named %s\n", argv[2]);
     return 126;
   }
-  return found->second();
+  const int code = found->second();
+  // What it expects counts as well.
+  return code == 0 && testing::UnitTest::GetInstance()->Failed() ? 1 : code;
 }
 
 }  // namespace test

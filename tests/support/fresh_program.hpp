@@ -9,7 +9,8 @@ namespace test {
 
 using Scenario = int (*)();
 
-/// Names a function that run_fresh() can call; its result is the exit code.
+/// Names a function that run_fresh() can call; its result is the exit code, 1 instead of 0 if an
+/// EXPECT in it failed.
 struct RegisterScenario {
   RegisterScenario(const char* name, Scenario scenario);
 };
