@@ -5,8 +5,8 @@
 #include <thread>
 
 #include "manager_test.hpp"
-#include "process_state.hpp"
 #include "python_peer.hpp"
+#include "tcp_connections.hpp"
 
 namespace multiprocessing {
 namespace {

@@ -125,18 +125,18 @@ TEST_P(JoinableQueueTest, IsJoinedWhenAllIsMarked) {
   EXPECT_THROW(queue.task_done(), ValueError);
 }
 
+void take_one_and_stay(JoinableQueueProxy<int> queue, EventProxy has_taken) {
+  static_cast<void>(queue.get());
+  has_taken.set();
+  for (;;) ::pause();
+}
+
 TEST_P(JoinableQueueTest, SaysWhatAKilledConsumerTookWithIt) {
   const auto queue = manager_.JoinableQueue<int>();
   const auto taken = manager_.Event();
   queue.put(1);
   queue.put(2);
-  auto child = context_.Process(
-      [](JoinableQueueProxy<int> q, EventProxy has_taken) {
-        static_cast<void>(q.get());
-        has_taken.set();
-        for (;;) ::pause();
-      },
-      queue, taken);
+  auto child = context_.Process(take_one_and_stay, queue, taken);
   child.start();
   taken.wait();
   static_cast<void>(queue.get());
@@ -161,13 +161,7 @@ TEST_P(JoinableQueueTest, AnItemThatAnotherClientMarkedIsNotLostWithItsTaker) {
   queue.put(2);
   const pid_t server = active_children().front().pid();
   const int threads = test::threads_of(server);
-  auto child = context_.Process(
-      [](JoinableQueueProxy<int> q, EventProxy has_taken) {
-        static_cast<void>(q.get());
-        has_taken.set();
-        for (;;) ::pause();
-      },
-      queue, taken);
+  auto child = context_.Process(take_one_and_stay, queue, taken);
   child.start();
   taken.wait();
   queue.task_done();

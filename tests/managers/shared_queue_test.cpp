@@ -14,6 +14,7 @@
 
 #include "child.hpp"
 #include "process_state.hpp"
+#include "tcp_connections.hpp"
 #include "watchdog.hpp"
 
 namespace multiprocessing {
@@ -59,6 +60,17 @@ class SharedQueueTest : public testing::Test {
     std::this_thread::sleep_for(20ms);
     client.kill();
   }
+  /// Once, and then no more.
+  void expect_join_tells_of(pid_t taker, unsigned lost) {
+    try {
+      joinable_.join(10s);
+      ADD_FAILURE() << "nobody was told";
+    } catch (const OwnerDiedError& error) {
+      EXPECT_EQ(error.pid(), taker);
+      EXPECT_EQ(error.lost(), lost);
+    }
+    EXPECT_TRUE(joinable_.join(10s));
+  }
 
   test::Watchdog watchdog_;
   JoinableQueue<int> joinable_;
@@ -99,14 +111,7 @@ TEST_F(SharedQueueTest, JoinIsToldOfWhatAKilledTakerHadNotMarked) {
 
   taker.kill();
 
-  try {
-    joinable_.join(10s);
-    ADD_FAILURE() << "nobody was told";
-  } catch (const OwnerDiedError& error) {
-    EXPECT_EQ(error.pid(), pid);
-    EXPECT_EQ(error.lost(), 2U);
-  }
-  EXPECT_TRUE(joinable_.join(10s));
+  expect_join_tells_of(pid, 2);
   EXPECT_THROW(joinable_.task_done(), ValueError);
 }
 
@@ -125,14 +130,7 @@ TEST_F(SharedQueueTest, JoinIsToldOfAKilledTakerThatHadGivenItsProxyUpLongBefore
 
   taker.kill();
 
-  try {
-    joinable_.join(10s);
-    ADD_FAILURE() << "nobody was told";
-  } catch (const OwnerDiedError& error) {
-    EXPECT_EQ(error.pid(), pid);
-    EXPECT_EQ(error.lost(), 1U);
-  }
-  EXPECT_TRUE(joinable_.join(10s));
+  expect_join_tells_of(pid, 1);
 }
 
 TEST_F(SharedQueueTest, ATakerWhoseItemTheProgramMarkedTakesNothingWithIt) {

@@ -17,6 +17,7 @@
 #include "fresh_program.hpp"
 #include "long_form.hpp"
 #include "memory/arena.hpp"
+#include "named_block.hpp"
 #include "random_killer.hpp"
 #include "step_killer.hpp"
 #include "watchdog.hpp"
@@ -25,15 +26,13 @@ namespace mp = multiprocessing;
 using mp::SharedMemory;
 using mp::test::Child;
 using mp::test::eventually;
+using mp::test::exists;
+using mp::test::make_block;
 
 namespace {
 
-bool exists(const std::string& name) { return ::access(("/dev/shm/" + name).c_str(), F_OK) == 0; }
-
-void make(const char* name) { SharedMemory(mp::create, 100, name); }
-
 FRESH_SCENARIO(makes_a_block) {
-  make("mp_names_a");
+  make_block("mp_names_a");
   return exists("mp_names_a") ? 0 : 1;
 }
 
@@ -43,7 +42,7 @@ TEST(BlockNamesTest, GoWhenTheProgramEnds) {
 }
 
 FRESH_SCENARIO(has_a_child_that_makes_a_block) {
-  mp::Process child(make, "mp_names_b");
+  mp::Process child(make_block, "mp_names_b");
   child.start();
   child.join();
   return exists("mp_names_b") && SharedMemory("mp_names_b").size() == 100 ? 0 : 1;
@@ -55,7 +54,7 @@ TEST(BlockNamesTest, OutliveTheProcessThatMadeThemAndGoWithTheProgram) {
 }
 
 void make_and_die(const char* name) {
-  make(name);
+  make_block(name);
   ::raise(SIGKILL);
 }
 
@@ -72,9 +71,9 @@ TEST(BlockNamesTest, OfAKilledProcessGoWithTheProgram) {
 }
 
 FRESH_SCENARIO(is_killed_and_its_child_ends) {
-  make("mp_names_d");
+  make_block("mp_names_d");
   mp::Process child([] {
-    make("mp_names_e");
+    make_block("mp_names_e");
     while (mp::parent_process()->is_alive()) ::usleep(1000);
   });
   child.start();
@@ -88,7 +87,7 @@ TEST(BlockNamesTest, OfAKilledProgramGoWhenItsChildEnds) {
 }
 
 FRESH_SCENARIO(uses_no_process_and_forks_one_that_exits) {
-  make("mp_names_f");
+  make_block("mp_names_f");
   const pid_t child = ::fork();
   if (child == 0) std::exit(0);
   ::waitpid(child, nullptr, 0);
@@ -101,7 +100,7 @@ TEST(BlockNamesTest, StayWhenAForkedProcessExits) {
 }
 
 FRESH_SCENARIO(makes_a_block_and_is_killed) {
-  make("mp_names_g");
+  make_block("mp_names_g");
   return ::raise(SIGKILL);
 }
 
@@ -153,7 +152,7 @@ template <class Keep> void expect_stale_beside_a_child(const std::string& name, 
       char none = 0;
       return static_cast<int>(::read(until_closed[0], &none, 1));
     }
-    make(forked.c_str());
+    make_block(forked.c_str());
     return ::pause();
   });
   ASSERT_TRUE(eventually([&] { return exists(forked); }));
@@ -168,7 +167,7 @@ template <class Keep> void expect_stale_beside_a_child(const std::string& name, 
 }
 
 TEST(BlockNamesTest, TheChildrenOfAMakerDoNotKeepItAlive) {
-  expect_stale_beside_a_child("mp_names_i", [](const char* name) { return make(name), 0; });
+  expect_stale_beside_a_child("mp_names_i", [](const char* name) { return make_block(name), 0; });
 }
 
 TEST(BlockNamesTest, TheMemoryOfADeadMakerDoesNotKeepItAlive) {
@@ -209,7 +208,7 @@ TEST(BlockNamesTest, TakeNoMoreMemoryWhenOthersUnlinkWhatALivingProcessMakes) {
 
 TEST(BlockNamesTest, TakeNoMoreMemoryWhenOthersUnlinkWhatDeadProcessesMade) {
   const auto make_one_elsewhere = [] {
-    ASSERT_EQ(mp::test::in_child([] { make("mp_names_m"); }), 0);
+    ASSERT_EQ(mp::test::in_child([] { make_block("mp_names_m"); }), 0);
     unlink_from_elsewhere("mp_names_m");
   };
   make_one_elsewhere();
@@ -221,7 +220,7 @@ TEST(BlockNamesTest, TakeNoMoreMemoryWhenOthersUnlinkWhatDeadProcessesMade) {
 TEST(BlockNamesTest, WhoeverIsKilledAtAnyInstructionOfMakingOneLeavesWhatCleanupStaleRemoves) {
   const mp::test::Watchdog watchdog{std::chrono::minutes(10)};
   SharedMemory(mp::create, 1).unlink();
-  mp::test::kill_at_every_step({.act = [] { make("mp_names_k"); },
+  mp::test::kill_at_every_step({.act = [] { make_block("mp_names_k"); },
                                 .check =
                                     [] {
                                       SharedMemory::cleanup_stale();
@@ -240,7 +239,7 @@ TEST(BlockNamesTest, WhoeverIsKilledWhileTheListOfNamesGrowsLosesNoMemory) {
   mp::test::kill_at_every_step(
       {// Takes the entry that may be free, so that the next one is new.
        .arrange = [&] { own.emplace_back(mp::create, 1); },
-       .act = [] { make("mp_names_n"); },
+       .act = [] { make_block("mp_names_n"); },
        .check =
            [&] {
              SharedMemory::cleanup_stale();

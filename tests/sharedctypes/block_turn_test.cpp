@@ -14,6 +14,7 @@
 
 #include "child.hpp"
 #include "fresh_program.hpp"
+#include "named_block.hpp"
 #include "os/fd.hpp"
 #include "sharedctypes/block_names.hpp"
 #include "watchdog.hpp"
@@ -22,12 +23,10 @@ namespace mp = multiprocessing;
 using mp::SharedMemory;
 using mp::test::Child;
 using mp::test::eventually;
+using mp::test::exists;
+using mp::test::make_block;
 
 namespace {
-
-bool exists(const std::string& name) { return ::access(("/dev/shm/" + name).c_str(), F_OK) == 0; }
-
-void make(const char* name) { SharedMemory(mp::create, 100, name); }
 
 // Has the turn to remove a block, as somebody who was stopped in it.
 class TurnToRemove {
@@ -46,7 +45,7 @@ class TurnToRemove {
 TEST(BlockTurnTest, CleanupStaleGoesOnWhenAnotherThatRemovesABlockDoesNot) {
   const mp::test::Watchdog watchdog;
   Child maker([] {
-    make("mp_names_q");
+    make_block("mp_names_q");
     return ::pause();
   });
   ASSERT_TRUE(eventually([] { return exists("mp_names_q"); }));
@@ -78,7 +77,7 @@ TEST(BlockTurnTest, NamesAreUnlinkedByOneAtATimeSoThatNobodyRemovesTheNextBlockO
 }
 
 FRESH_SCENARIO(ends_while_another_has_the_turn_to_remove_its_block) {
-  make("mp_names_s");
+  make_block("mp_names_s");
   auto turn = std::make_unique<TurnToRemove>("mp_names_s");
   const pid_t program = ::getpid();
   if (::fork() != 0) return 0;

@@ -19,12 +19,13 @@
 #include <thread>
 #include <vector>
 
+#include "named_block.hpp"
+
 namespace mp = multiprocessing;
 using mp::SharedMemory;
+using mp::test::exists;
 
 namespace {
-
-bool exists(const std::string& name) { return ::access(("/dev/shm/" + name).c_str(), F_OK) == 0; }
 
 template <class F> int errno_of(const F& f) {
   try {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "process_state.hpp"
 
-#include <cstdio>
 #include <fstream>
 #include <string>
 
@@ -22,20 +21,6 @@ int threads_of(pid_t id) {
     if (line.starts_with("Threads:")) return std::stoi(line.substr(8));
   }
   return 0;
-}
-
-int tcp_connections_of(int port) {
-  std::ifstream file("/proc/net/tcp");
-  int connections = 0;
-  // Of each line: its number, the own address, the peer's, the state; all hexadecimal.
-  for (std::string line; std::getline(file, line);) {
-    unsigned own_port = 0;
-    unsigned state = 0;
-    if (std::sscanf(line.c_str(), " %*d: 0100007F:%x %*x:%*x %x", &own_port, &state) != 2) continue;
-    constexpr unsigned kEstablished = 1;
-    if (own_port == static_cast<unsigned>(port) && state == kEstablished) ++connections;
-  }
-  return connections;
 }
 
 }  // namespace multiprocessing::test

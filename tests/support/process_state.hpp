@@ -11,8 +11,4 @@ namespace multiprocessing::test {
 /// 0: there is no such process.
 [[nodiscard]] int threads_of(pid_t id);
 
-/// How many ends of TCP connections have this port of 127.0.0.1 and a peer that has not closed its
-/// own end.
-[[nodiscard]] int tcp_connections_of(int port);
-
 }  // namespace multiprocessing::test
