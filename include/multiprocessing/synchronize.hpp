@@ -25,6 +25,10 @@
 
 namespace multiprocessing {
 
+namespace managers {
+class BarrierReferent;
+}  // namespace managers
+
 namespace detail {
 class HandleAccess;
 
@@ -316,6 +320,8 @@ class Barrier {
 
  private:
   friend class detail::HandleAccess;
+  friend class managers::BarrierReferent;
+  int wait_and_look(Timeout timeout, detail::Callback look);
   explicit Barrier(detail::Handle handle) noexcept : handle_(std::move(handle)) {}
   template <class Action>
   Barrier(int parties, Timeout timeout, std::shared_ptr<Action> action)

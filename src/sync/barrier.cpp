@@ -31,10 +31,12 @@ detail::Handle Barrier::make(int parties, bool has_action, Timeout timeout) {
 Barrier::Barrier(int parties, std::nullptr_t, Timeout timeout)
     : handle_(make(parties, false, timeout)) {}
 
-int Barrier::wait(Timeout timeout) {
+int Barrier::wait(Timeout timeout) { return wait_and_look(timeout, {}); }
+
+int Barrier::wait_and_look(Timeout timeout, detail::Callback look) {
   BarrierState& barrier = state(handle_);
   const Timeout chosen = timeout.is_forever() ? barrier.timeout() : timeout;
-  return static_cast<int>(barrier.wait(chosen, {run_, action_.get()}));
+  return static_cast<int>(barrier.wait(chosen, {run_, action_.get()}, {look.run, look.context}));
 }
 
 void Barrier::reset() { state(handle_).reset(); }

@@ -102,6 +102,8 @@ void BarrierState::throw_broken() {
       throw BrokenBarrierError(begin + "a party's time was over before all had come" + end);
     case kDied:
       throw BrokenBarrierError(begin + dead_party_.text() + " died while it waited" + end);
+    case kLeft:
+      throw BrokenBarrierError(begin + "a party ended or gave up before all had come" + end);
     case kActionFailed:
       throw BrokenBarrierError(begin + "the action failed in the party that came last" + end);
   }
@@ -141,7 +143,7 @@ void BarrierState::wait_for_turn(std::uint32_t turn, const os::Deadline& deadlin
   if (phase_ == kActing) look_for_dead();
 }
 
-std::uint32_t BarrierState::wait(Timeout timeout, const BarrierAction& action) {
+std::uint32_t BarrierState::wait(Timeout timeout, const BarrierAction& action, const Look& look) {
   const os::Deadline deadline = os::Deadline::after(timeout);
   if (!enter(deadline)) throw BrokenBarrierError("Barrier: a stopped process holds it up");
   Party* self = nullptr;
@@ -160,7 +162,7 @@ std::uint32_t BarrierState::wait(Timeout timeout, const BarrierAction& action) {
   if (last && has_action_) {
     run(*self, action);
   } else if (!last) {
-    sleep(*self, os::Deadline::after(timeout));
+    sleep(*self, os::Deadline::after(timeout), look);
   }
   const bool passed = self->state.load() == kPassed;
   leave(*self);
@@ -202,7 +204,7 @@ Serial BarrierState::one_before(const Party& self) noexcept {
   return before == memory::self() ? memory::kNobody : before;
 }
 
-void BarrierState::sleep(Party& self, const os::Deadline& deadline) {
+void BarrierState::sleep(Party& self, const os::Deadline& deadline, const Look& look) {
   os::Deadline until = deadline;
   for (;;) {
     const std::uint32_t turn = turn_.load();
@@ -212,18 +214,25 @@ void BarrierState::sleep(Party& self, const os::Deadline& deadline) {
       look_for_dead();
       lock_.release();
     } else if (until.passed()) {
-      give_up(self);
+      give_up(self, kTimedOut);
       // All have come and the last one acts: that is not waited for with a limit, as in Python.
       until = os::Deadline::never();
     } else {
       memory::wait_on(turn_, turn, one_before(self), until);
+      try {
+        look();
+      } catch (...) {
+        give_up(self, kLeft);
+        leave(self);
+        throw;
+      }
     }
   }
 }
 
-void BarrierState::give_up(Party& self) {
+void BarrierState::give_up(Party& self, Reason reason) {
   enter(os::Deadline::never());
-  if (self.state.load() == kWaiting && phase_ == kFilling) break_for(kTimedOut);
+  if (self.state.load() == kWaiting && phase_ == kFilling) break_for(reason);
   lock_.release();
 }
 

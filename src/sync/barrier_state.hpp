@@ -20,6 +20,7 @@
 #include "os/clock.hpp"
 #include "sync/dead_process.hpp"
 #include "sync/lock_word.hpp"
+#include "sync/look.hpp"
 
 namespace multiprocessing::sync {
 
@@ -41,8 +42,9 @@ class BarrierState : public memory::ObjectHeader {
   }
 
   /// The number of the arrival, from 0. THROWS: BrokenBarrierError, what the action throws,
-  /// RuntimeError if it came last and has not the action.
-  std::uint32_t wait(Timeout timeout, const BarrierAction& action);
+  /// RuntimeError if it came last and has not the action; what `look` throws, and the barrier
+  /// breaks.
+  std::uint32_t wait(Timeout timeout, const BarrierAction& action, const Look& look = {});
   void reset();
   void abort();
   [[nodiscard]] bool broken();
@@ -53,7 +55,7 @@ class BarrierState : public memory::ObjectHeader {
  private:
   enum State : std::uint32_t { kFree, kWaiting, kPassed, kBroken };
   enum Phase : std::uint32_t { kFilling, kActing, kBarrierBroken };
-  enum Reason : std::uint32_t { kAborted, kReset, kTimedOut, kDied, kActionFailed };
+  enum Reason : std::uint32_t { kAborted, kReset, kTimedOut, kDied, kLeft, kActionFailed };
 
   struct Party {
     std::atomic<Serial> process;
@@ -80,8 +82,8 @@ class BarrierState : public memory::ObjectHeader {
   Party& arrive(const os::Deadline& deadline);
   void wait_for_turn(std::uint32_t turn, const os::Deadline& deadline);
   void run(Party& self, const BarrierAction& action);
-  void sleep(Party& self, const os::Deadline& deadline);
-  void give_up(Party& self);
+  void sleep(Party& self, const os::Deadline& deadline, const Look& look);
+  void give_up(Party& self, Reason reason);
   void leave(Party& self) noexcept;
   [[nodiscard]] Serial one_before(const Party& self) noexcept;
   [[noreturn]] void throw_broken();

@@ -156,12 +156,30 @@ bool BoundedSemaphoreState::give(std::uint32_t permits) {
     give_from(oldest, some);
     left -= some;
   }
+  leave_after_giving();
+  return true;
+}
+
+void BoundedSemaphoreState::give_own(std::uint32_t permits) {
+  enter(os::Deadline::never());
+  const std::uint32_t own = find(memory::self());
+  if (own != capacity_) give_from(own, std::min(permits, accounts()[own].permits));
+  leave_after_giving();
+}
+
+std::uint32_t BoundedSemaphoreState::own() {
+  enter(os::Deadline::never());
+  const RawLockGuard guard(lock_);
+  const std::uint32_t account = find(memory::self());
+  return account == capacity_ ? 0 : accounts()[account].permits;
+}
+
+void BoundedSemaphoreState::leave_after_giving() noexcept {
   const std::uint32_t word = word_.load();
   const bool sleepers = (word & kWaiters) != 0;
   if (sleepers) word_.store(permits_in(word));
   lock_.release();
   if (sleepers) wake(permits_in(word));
-  return true;
 }
 
 std::uint32_t BoundedSemaphoreState::left() {

@@ -32,6 +32,10 @@ class BoundedSemaphoreState : public SemaphoreState {
   /// Gives back: first what this process took, then what others took, the account that was opened
   /// first before the others. False, and nothing changed, if fewer permits are taken.
   bool give(std::uint32_t permits);
+  /// Gives back what this process took, as many at most.
+  void give_own(std::uint32_t permits);
+  /// How many this process holds.
+  [[nodiscard]] std::uint32_t own();
   [[nodiscard]] std::uint32_t left();
   [[nodiscard]] std::uint32_t bound() const noexcept { return bound_; }
 
@@ -61,6 +65,7 @@ class BoundedSemaphoreState : public SemaphoreState {
   [[nodiscard]] Serial someone() noexcept;
   bool try_take(Serial me, std::uint32_t permits);
   void give_from(std::uint32_t index, std::uint32_t permits) noexcept;
+  void leave_after_giving() noexcept;
 
   // All below are guarded by lock_, as are the permits in word_; its sleepers' bit may be set, but
   // only under the lock too.

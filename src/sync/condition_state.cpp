@@ -141,7 +141,32 @@ std::uint32_t ConditionState::release_lock(Waiter& waiter) {
   }
 }
 
-bool ConditionState::wait(const os::Deadline& deadline) {
+// It was told of what it will not see to.
+void ConditionState::leave_for_another(Waiter& waiter) {
+  if (!leave(waiter)) return;
+  enter();
+  const RawLockGuard guard(table_);
+  if (Waiter* const next = longest_waiting()) notify(*next);
+}
+
+// `deaths`: of the lock's holders, before the lock was let go.
+void ConditionState::sleep(Waiter& waiter, std::uint32_t deaths, const os::Deadline& deadline,
+                           const Look& look) {
+  while (waiter.state.load(std::memory_order_acquire) == Waiter::kWaiting && !deadline.passed()) {
+    memory::wait_on(waiter.state, Waiter::kWaiting, memory::kNobody, deadline);
+    look();
+    if (waiter.state.load() != Waiter::kWaiting) break;
+    const bool told = lock().broken() || lock().deaths() != deaths;
+    if (!told && !dead_one_was_notified()) continue;
+    enter();
+    const RawLockGuard guard(table_);
+    pass_on();
+    // Whatever the dead holder was about to do, or had been woken for, may be left undone.
+    if (told) notify(waiter);
+  }
+}
+
+bool ConditionState::wait(const os::Deadline& deadline, const Look& look) {
   require_lock("wait()");
   enter();
   Waiter* waiter = nullptr;
@@ -152,21 +177,15 @@ bool ConditionState::wait(const os::Deadline& deadline) {
   }
   const std::uint32_t deaths = lock().deaths();
   const std::uint32_t levels = release_lock(*waiter);
-  while (waiter->state.load(std::memory_order_acquire) == Waiter::kWaiting && !deadline.passed()) {
-    memory::wait_on(waiter->state, Waiter::kWaiting, memory::kNobody, deadline);
-    if (waiter->state.load() != Waiter::kWaiting) break;
-    const bool told = lock().broken() || lock().deaths() != deaths;
-    if (!told && !dead_one_was_notified()) continue;
-    enter();
-    const RawLockGuard guard(table_);
-    pass_on();
-    // Whatever the dead holder was about to do, or had been woken for, may be left undone.
-    if (told) notify(*waiter);
-  }
   try {
-    lock().acquire_all(levels);
-  } catch (...) {
+    sleep(*waiter, deaths, deadline, look);
+    lock().acquire_all(levels, look);
+  } catch (const OwnerDiedError&) {
+    // The others are told of that death themselves.
     leave(*waiter);
+    throw;
+  } catch (...) {
+    leave_for_another(*waiter);
     throw;
   }
   return leave(*waiter);

@@ -18,6 +18,7 @@
 #include "os/clock.hpp"
 #include "sync/lock_state.hpp"
 #include "sync/lock_word.hpp"
+#include "sync/look.hpp"
 
 namespace multiprocessing::sync {
 
@@ -47,8 +48,8 @@ class ConditionState : public memory::ObjectHeader {
 
   [[nodiscard]] LockState& lock() noexcept;
   /// THROWS: AssertionError without the lock; OwnerDiedError where the lock's holder died, then
-  /// the lock is not held.
-  bool wait(const os::Deadline& deadline);
+  /// the lock is not held; what `look` throws: the same, and a notification goes to another.
+  bool wait(const os::Deadline& deadline, const Look& look = {});
   /// Wakes the `count` living waiters that have waited longest. THROWS: AssertionError.
   void notify(std::uint32_t count);
   void notify_all();
@@ -75,6 +76,8 @@ class ConditionState : public memory::ObjectHeader {
   void apply_redo();
   [[nodiscard]] bool dead_one_was_notified();
   bool leave(Waiter& waiter);
+  void leave_for_another(Waiter& waiter);
+  void sleep(Waiter& waiter, std::uint32_t deaths, const os::Deadline& deadline, const Look& look);
   std::uint32_t release_lock(Waiter& waiter);
 
   std::atomic<memory::Offset> lock_at_;

@@ -3,6 +3,7 @@
 #pragma once
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "memory/identity.hpp"
 
@@ -14,6 +15,7 @@ struct DeadProcess {
   char name[52];  ///< ends with a zero
 
   void note(memory::Serial serial) noexcept;
+  void note(std::int32_t dead_pid, std::string_view dead_name) noexcept;
   [[nodiscard]] std::string text() const;  ///< "process Process-3 (pid 41)"
 };
 static_assert(sizeof(DeadProcess) == 56);

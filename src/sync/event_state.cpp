@@ -14,7 +14,7 @@ void EventState::set() noexcept {
   if ((seen & kSleepers) != 0) os::futex_wake(word_);
 }
 
-bool EventState::wait(Timeout timeout) noexcept {
+bool EventState::wait(Timeout timeout, const Look& look) {
   std::uint32_t seen = word_.load(std::memory_order_acquire);
   if ((seen & kFlag) != 0) return true;
   const os::Deadline deadline = os::Deadline::after(timeout);
@@ -23,6 +23,7 @@ bool EventState::wait(Timeout timeout) noexcept {
     if (deadline.passed()) return false;
     if ((seen & kSleepers) == 0 && !word_.compare_exchange_weak(seen, seen | kSleepers)) continue;
     memory::wait_on(word_, seen | kSleepers, memory::kNobody, deadline);
+    look();
     seen = word_.load(std::memory_order_acquire);
   }
   return true;

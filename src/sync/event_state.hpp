@@ -13,6 +13,7 @@
 
 #include "memory/object.hpp"
 #include "os/futex.hpp"
+#include "sync/look.hpp"
 
 namespace multiprocessing::sync {
 
@@ -25,7 +26,7 @@ class EventState : public memory::ObjectHeader {
   [[nodiscard]] bool is_set() const noexcept {
     return (word_.load(std::memory_order_acquire) & kFlag) != 0;
   }
-  bool wait(Timeout timeout) noexcept;
+  bool wait(Timeout timeout, const Look& look = {});
 
  private:
   static constexpr std::uint32_t kFlag = 1;

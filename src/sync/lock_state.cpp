@@ -69,11 +69,31 @@ bool LockState::take_over(Serial me, Serial dead_owner) {
   while (!word_.compare_exchange_weak(seen, me | kWaiters)) {
     if (owner_in(seen) != dead_owner) return false;
   }
+  warn_of_death();
+  return true;
+}
+
+void LockState::warn_of_death() const {
   os::log_warning(
       fmt::format("{}: its holder, {}, died; the lock was made with mp::recover and "
                   "is taken over as it is",
                   kind_name(), dead_holder_.text()));
-  return true;
+}
+
+void LockState::die_holding(std::int32_t pid, std::string_view name) {
+  const Serial me = memory::self();
+  static_cast<void>(notice_.acquire());
+  const RawLockGuard guard(notice_);
+  std::uint32_t seen = word_.load();
+  if (owner_in(seen) != me) return;
+  dead_holder_.note(pid, name);
+  deaths_.fetch_add(1);
+  holder_.store(0);
+  depth_.store(0);
+  while (owner_in(seen) == me && !word_.compare_exchange_weak(seen, recovering_ ? 0 : kSealed)) {
+  }
+  os::futex_wake(word_);
+  if (recovering_) warn_of_death();
 }
 
 void LockState::throw_owner_died() {
@@ -117,9 +137,10 @@ std::uint32_t LockState::release_all() {
   return levels;
 }
 
-void LockState::acquire_all(std::uint32_t levels) {
+void LockState::acquire_all(std::uint32_t levels, const Look& look) {
+  const Timeout interval = look ? Timeout(std::chrono::nanoseconds(memory::kPollNs)) : forever;
   try {
-    take(forever);
+    while (!take(interval)) look();
   } catch (...) {
     lost_here.add(this, levels);
     throw;

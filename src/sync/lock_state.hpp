@@ -9,10 +9,12 @@
 #include <atomic>
 #include <cstdint>
 #include <multiprocessing/timeout.hpp>
+#include <string_view>
 
 #include "memory/object.hpp"
 #include "sync/dead_process.hpp"
 #include "sync/lock_word.hpp"
+#include "sync/look.hpp"
 #include "sync/lost_holds.hpp"
 #include "sync/thread_name.hpp"
 
@@ -58,9 +60,22 @@ class LockState : public memory::ObjectHeader {
 
   /// Gives up every level and says how many they were.  REQUIRES: held_here().
   std::uint32_t release_all();
-  /// Takes back what release_all() gave up; waits without a limit. THROWS: OwnerDiedError; then the
-  /// next so many releases of this thread are those of the lost levels.
-  void acquire_all(std::uint32_t levels);
+  /// Takes back what release_all() gave up; waits without a limit. THROWS: OwnerDiedError, and what
+  /// `look` throws; then the next so many releases of this thread are those of the lost levels.
+  void acquire_all(std::uint32_t levels, const Look& look = {});
+
+  // For a process that holds it in the name of another that has no part in the arena.
+
+  /// Has an RLock that this process holds belong to the thread of that number.
+  void belong_to(std::uint32_t number) noexcept {
+    holder_.store(thread_name(memory::self(), number), std::memory_order_relaxed);
+  }
+  /// How many levels acquire_all() lost for this thread, which then has not lost them.
+  static std::uint32_t take_lost(const LockState& lock) noexcept {
+    return lost_here.take_all(&lock);
+  }
+  /// Its hold ends as by a death, of that process. Nothing where this process does not hold it.
+  void die_holding(std::int32_t pid, std::string_view name);
 
   /// Runs `repair` (may be null) if the holder died, with everybody else kept out, and frees the
   /// lock if it returns. Does nothing where nobody died.
@@ -93,6 +108,7 @@ class LockState : public memory::ObjectHeader {
   void release_recursive(std::uint32_t levels);
   void note_death(Serial dead_owner);
   bool take_over(Serial me, Serial dead_owner);
+  void warn_of_death() const;
   void repair_taken_over(void (*repair)(void*), void* context);
   [[noreturn]] void throw_owner_died();
 

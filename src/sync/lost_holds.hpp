@@ -34,6 +34,13 @@ template <class Key> class LostHolds {
     if (--entry->levels == 0) forget(key);
     return true;
   }
+  /// Forgets them and says how many levels were lost and not released.
+  std::uint32_t take_all(const Key& key) noexcept {
+    const Entry* const entry = find(key);
+    const std::uint32_t levels = entry != nullptr ? entry->levels : 0;
+    forget(key);
+    return levels;
+  }
   // By value: it may be that of an entry that moves.
   void forget(Key key) noexcept {
     Entry* const begin = entries_.data();
