@@ -95,9 +95,12 @@ class BaseManager {
     add(detail::register_members<T>(std::move(name), members...));
   }
 
-  /// A callable that the server calls. A queue, dict, list or set that it returns is kept in the
-  /// server and reached by proxy; one that it returns by reference is the same for all, and must
-  /// not be used by the program itself meanwhile. Before start().
+  /// A callable that the server calls. A dict, list or set that it returns is kept in the server
+  /// and reached by proxy; one that it returns by reference is the same for all, and must not be
+  /// used by the program itself meanwhile. A handle that it returns (a Queue, Lock, Event, Value…)
+  /// is reached by proxy too, and names the object that the program's own handles name: what a
+  /// client holds is held for the program's processes by the server, until the client gives it back
+  /// or ends, of which they are told. Before start().
   template <class F> void register_callable(std::string name, F function) {
     add(std::make_shared<detail::CallableRegistration<std::decay_t<F>>>(std::move(name),
                                                                         std::move(function)));

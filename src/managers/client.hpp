@@ -28,11 +28,17 @@ struct Client {
   std::mutex mutex;
   std::unordered_map<Ident, std::size_t> leases;  // guarded by mutex
   // What it holds something of (a lock, permits): to be told of its death. Guarded by mutex.
-  std::unordered_map<detail::Referent*, std::weak_ptr<detail::Referent>> holdings;
+  struct Holding {
+    std::weak_ptr<detail::Referent> referent;
+    std::shared_ptr<detail::Referent> kept;  // the same, or null
+  };
+  std::unordered_map<detail::Referent*, Holding> holdings;
 
-  void holds(detail::Referent& referent) {
+  /// `keep`: also if nobody else does.
+  void holds(detail::Referent& referent, bool keep = false) {
     const std::lock_guard guard(mutex);
-    holdings.emplace(&referent, referent.weak_from_this());
+    holdings.insert_or_assign(&referent, Holding{referent.weak_from_this(),
+                                                 keep ? referent.shared_from_this() : nullptr});
   }
   void holds_no_more(detail::Referent& referent) {
     const std::lock_guard guard(mutex);

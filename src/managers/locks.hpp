@@ -1,22 +1,24 @@
 // SPDX-License-Identifier: BSL-1.0
-// Locks and their like in a server. A holder is a client process; of an RLock, a thread of one.
+// Locks and their like in a server: the library's own ones, which the server holds for its clients.
+// Of the ones that a callable returns the program has handles, too: for its processes it is the
+// server that holds what a client does.
+//
+// A holder is a client process; of an RLock, a thread of one.
 //
 // Death: the server tells of a client's end by client_died(). A lock then stays shut, and whoever
 //        comes, or waits on a condition of it, gets OwnerDiedError, until make_consistent().
 #pragma once
-#include <condition_variable>
 #include <cstdint>
-#include <deque>
 #include <multiprocessing/detail/managers/referent.hpp>
+#include <multiprocessing/synchronize.hpp>
 #include <mutex>
-#include <optional>
-#include <string>
 #include <utility>
 #include <vector>
 
 #include "managers/client.hpp"
-#include "os/clock.hpp"
-#include "sync/lost_holds.hpp"
+#include "sync/bounded_semaphore_state.hpp"
+#include "sync/condition_state.hpp"
+#include "sync/lock_state.hpp"
 
 namespace multiprocessing::managers {
 
@@ -25,94 +27,108 @@ using detail::Method;
 using detail::Referent;
 using detail::ServerCall;
 
-/// The moment that Python's `block, timeout` arguments, which come next, stand for.
-[[nodiscard]] os::Deadline deadline_of_acquire(ServerCall& call);
-/// The same of `timeout` alone.
-[[nodiscard]] os::Deadline deadline_of_wait(ServerCall& call);
-
-class ConditionReferent;
+/// Whose object it is. What a client holds of the program's is kept until it is given back, also
+/// if no proxy is left.
+enum class Of { kServer, kProgram };
 
 class LockReferent final : public Referent {
  public:
-  explicit LockReferent(bool recursive) : recursive_(recursive) {}
+  LockReferent(AnyLock lock, Of of) : lock_(std::move(lock)), of_(of) {}
 
-  [[nodiscard]] std::string_view type_id() const override { return recursive_ ? "RLock" : "Lock"; }
+  [[nodiscard]] std::string_view type_id() const override;
   [[nodiscard]] std::span<const Method> methods() const override;
   [[nodiscard]] std::string print() const override;
   void client_died(Client& client) noexcept override;
-
-  // For a Condition, which shares the mutex and is told of a holder's death.
-  void add(ConditionReferent& condition);
-  void remove(const ConditionReferent& condition);
-  [[nodiscard]] std::mutex& mutex() const noexcept { return mutex_; }
-  /// THROWS: RuntimeError if the caller does not hold it.  REQUIRES: the mutex is held.
-  void require_held(const Caller& caller) const;
-  /// Gives up every level and says how many they were.  REQUIRES: the mutex is held.
-  std::size_t release_all();
-  /// Takes it with so many levels; waits without a limit. THROWS: OwnerDiedError; then the next so
-  /// many releases of the caller are those of the lost levels.
-  void acquire_all(std::unique_lock<std::mutex>& lock, ServerCall& call, std::size_t levels);
 
   void acquire(ServerCall& call);
   void release(ServerCall& call);
   void locked(ServerCall& call);
   void make_consistent(ServerCall& call);
 
+  // For a Condition.
+  [[nodiscard]] const AnyLock& lock() const noexcept { return lock_; }
+  /// Calls `act` in a thread that the lock takes for its holder. THROWS: RuntimeError if the caller
+  /// does not hold it, and what `act` throws.
+  template <class F> void as_holder(const Caller& caller, F act) {
+    const std::lock_guard guard(mutex_);
+    require_held(caller);
+    const Lent lent(*this);
+    act();
+  }
+  /// The calling thread holds it instead of the caller. THROWS: RuntimeError.
+  void lend(const Caller& caller);
+  /// The other way round. `acquired`: it did not hold it before. THROWS: std::bad_alloc; then
+  /// nobody holds it.
+  void note_held(const Caller& caller, bool acquired);
+  /// It was lost when the calling thread waited for it: so many releases of the caller, as many as
+  /// it held levels, are of no effect.
+  void note_lost(const Caller& caller);
+
  private:
-  [[nodiscard]] bool take(std::unique_lock<std::mutex>& lock, ServerCall& call,
-                          const os::Deadline& deadline, std::size_t levels);
-  void free();
-  [[nodiscard]] bool is_holder(const Caller& caller) const noexcept;
-  void refuse_after_death() const;
+  // An RLock belongs to a number that no thread has while a client holds it, and to a session's
+  // thread while that one works on it.
+  class Lent {
+   public:
+    explicit Lent(LockReferent& lock) : lock_(lock) { lock_.belong_to(sync::thread_number()); }
+    ~Lent() { lock_.belong_to(lock_.number_); }
+    Lent(const Lent&) = delete;
+    Lent& operator=(const Lent&) = delete;
+
+   private:
+    LockReferent& lock_;
+  };
+  [[nodiscard]] sync::LockState& state() const;
+  [[nodiscard]] bool is_holder(const Caller& caller) const;
+  void require_held(const Caller& caller) const;
+  bool take_again(const Caller& caller);
+  void release_rlock(const Caller& caller);
+  void belong_to(std::uint32_t number);
+  void forget_holder() noexcept;
 
   using Holder = std::pair<std::uint64_t, std::uint32_t>;  // a client's id, and the thread
-  [[nodiscard]] static Holder holder_of(const ServerCall& call);
+  [[nodiscard]] static Holder name_of(const Caller& caller) {
+    return {caller.client->id, caller.thread};
+  }
 
-  const bool recursive_;
-  mutable std::mutex mutex_;
-  std::condition_variable freed_;
-  Caller holder_;                                      // guarded by mutex_; no client: nobody
-  std::size_t levels_ = 0;                             // guarded
-  std::optional<std::pair<pid_t, std::string>> died_;  // guarded; who died with it
-  sync::LostHolds<Holder> lost_;                       // guarded
-  std::vector<ConditionReferent*> conditions_;         // guarded
+  AnyLock lock_;
+  const Of of_;
+  const std::uint32_t number_ = sync::new_thread_number();
+  mutable std::mutex mutex_;  // guards what follows; nobody waits for the lock with it
+  Caller holder_;             // no client: nobody, or somebody of the program
+  sync::LostHolds<Holder> lost_;
 };
 
 class ConditionReferent final : public Referent {
  public:
-  explicit ConditionReferent(std::shared_ptr<LockReferent> lock) : lock_(std::move(lock)) {
-    lock_->add(*this);
-  }
-  ConditionReferent(const ConditionReferent&) = delete;
-  ConditionReferent& operator=(const ConditionReferent&) = delete;
-  ~ConditionReferent() override { lock_->remove(*this); }
+  /// `lock`: the condition's.
+  ConditionReferent(Condition condition, std::shared_ptr<LockReferent> lock)
+      : condition_(std::move(condition)), lock_(std::move(lock)) {}
+  /// A new one.
+  explicit ConditionReferent(std::shared_ptr<LockReferent> lock)
+      : condition_(lock->lock()), lock_(std::move(lock)) {}
   [[nodiscard]] std::string_view type_id() const override { return "Condition"; }
   [[nodiscard]] std::span<const Method> methods() const override;
-  /// Whatever the dead holder was about to do, or had been woken for, may be left undone.
-  /// REQUIRES: the lock's mutex is held.
-  void holder_died() noexcept { wake(waiters_.size()); }
+
+  /// The lock of a condition.
+  [[nodiscard]] static AnyLock lock_of(const Condition& condition);
 
  private:
-  struct Waiter {
-    std::condition_variable woken;
-    bool notified = false;
-  };
   void acquire(ServerCall& call) { lock_->acquire(call); }
   void release(ServerCall& call) { lock_->release(call); }
   void locked(ServerCall& call) { lock_->locked(call); }
   void make_consistent(ServerCall& call) { lock_->make_consistent(call); }
   void wait(ServerCall& call);
+  [[nodiscard]] bool wait_for_call(ServerCall& call, Timeout timeout);
   void notify(ServerCall& call);
   void notify_all(ServerCall& call);
-  void wake(std::size_t n) noexcept;
 
+  Condition condition_;
   const std::shared_ptr<LockReferent> lock_;
-  std::deque<Waiter*> waiters_;  // guarded by the lock's mutex; those not yet notified
 };
 
 class SemaphoreReferent final : public Referent {
  public:
-  SemaphoreReferent(std::int64_t value, bool bounded);
+  SemaphoreReferent(Semaphore semaphore, Of of);
   [[nodiscard]] std::string_view type_id() const override {
     return bounded_ ? "BoundedSemaphore" : "Semaphore";
   }
@@ -122,22 +138,24 @@ class SemaphoreReferent final : public Referent {
  private:
   void acquire(ServerCall& call);
   void acquire_many(ServerCall& call);
-  bool take(ServerCall& call, std::int64_t permits, const os::Deadline& deadline);
+  void note_taken(ServerCall& call, int permits);
   void release(ServerCall& call);
+  void pay(const Client* client, int permits);
+  void pay_what_others_gave(sync::BoundedSemaphoreState& semaphore);
   void get_value(ServerCall& call);
   void locked(ServerCall& call);
 
+  Semaphore semaphore_;
+  const Of of_;
   const bool bounded_;
-  const std::int64_t bound_;
   std::mutex mutex_;
-  std::condition_variable changed_;
-  std::int64_t value_;  // guarded
-  // Who took how many, the longest first; of a bounded one. Guarded.
-  std::vector<std::pair<Client*, std::int64_t>> taken_;
+  // Who took how many, the longest first; of a bounded one. Guarded by mutex_.
+  std::vector<std::pair<Client*, int>> taken_;
 };
 
 class EventReferent final : public Referent {
  public:
+  explicit EventReferent(Event event) : event_(std::move(event)) {}
   [[nodiscard]] std::string_view type_id() const override { return "Event"; }
   [[nodiscard]] std::span<const Method> methods() const override;
 
@@ -147,15 +165,12 @@ class EventReferent final : public Referent {
   void clear(ServerCall& call);
   void wait(ServerCall& call);
 
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool set_ = false;        // guarded
-  std::uint64_t sets_ = 0;  // guarded; a waiter sees each, also one that was taken back
+  Event event_;
 };
 
 class BarrierReferent final : public Referent {
  public:
-  BarrierReferent(std::int64_t parties, std::optional<double> timeout);
+  explicit BarrierReferent(Barrier barrier) : barrier_(std::move(barrier)) {}
   [[nodiscard]] std::string_view type_id() const override { return "Barrier"; }
   [[nodiscard]] std::span<const Method> methods() const override;
 
@@ -164,16 +179,8 @@ class BarrierReferent final : public Referent {
   void abort(ServerCall& call);
   void reset(ServerCall& call);
   void attribute(ServerCall& call);
-  enum class Round { kWaiting, kWentThrough, kBroken };
-  void end_round(Round how);
 
-  const std::int64_t parties_;
-  const std::optional<double> timeout_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::int64_t waiting_ = 0;  // guarded, as all below
-  bool broken_ = false;
-  std::shared_ptr<Round> round_ = std::make_shared<Round>(Round::kWaiting);
+  Barrier barrier_;
 };
 
 }  // namespace multiprocessing::managers

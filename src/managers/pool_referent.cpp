@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <multiprocessing/detail/managers/waits.hpp>
 #include <multiprocessing/detail/pool_task.hpp>
 #include <multiprocessing/errors.hpp>
 #include <optional>
@@ -15,7 +16,6 @@
 #include "managers/client.hpp"
 #include "managers/initializer.hpp"
 #include "managers/link.hpp"
-#include "managers/locks.hpp"
 #include "managers/server_core.hpp"
 #include "os/clock.hpp"
 #include "os/signal_mask.hpp"
@@ -249,7 +249,7 @@ void PoolCustomer::deliver(PoolResults results) {
 }
 
 void PoolCustomer::results(ServerCall& call) {
-  const os::Deadline deadline = deadline_of_wait(call);
+  const os::Deadline deadline = os::Deadline::after(detail::timeout_of_wait(call));
   const bool in_tree = call.caller().client->in_tree;
   const std::uint64_t limit = call.server().settings().max_message_bytes;
   const std::uint64_t longest = limit - std::min(limit, kReplyMargin);

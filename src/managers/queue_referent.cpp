@@ -4,7 +4,10 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <multiprocessing/detail/managers/waits.hpp>
 #include <multiprocessing/errors.hpp>
+
+#include "os/clock.hpp"
 
 namespace multiprocessing::managers {
 
@@ -37,7 +40,7 @@ bool QueueReferent::is_full() const {
 
 void QueueReferent::put(ServerCall& call) {
   RawValue object = call.raw_arg();
-  put_before(call, std::move(object), deadline_of_acquire(call));
+  put_before(call, std::move(object), os::Deadline::after(detail::timeout_of_acquire(call)));
 }
 
 void QueueReferent::put_nowait(ServerCall& call) { put_before(call, call.raw_arg(), at_once()); }
@@ -54,7 +57,9 @@ void QueueReferent::put_before(ServerCall& call, RawValue object, const os::Dead
   not_empty_.notify_one();
 }
 
-void QueueReferent::get(ServerCall& call) { get_before(call, deadline_of_acquire(call)); }
+void QueueReferent::get(ServerCall& call) {
+  get_before(call, os::Deadline::after(detail::timeout_of_acquire(call)));
+}
 void QueueReferent::get_nowait(ServerCall& call) { get_before(call, at_once()); }
 
 void QueueReferent::get_before(ServerCall& call, const os::Deadline& deadline) {
@@ -119,7 +124,7 @@ void QueueReferent::task_done(ServerCall& call) {
 }
 
 void QueueReferent::join(ServerCall& call) {
-  const os::Deadline deadline = deadline_of_wait(call);
+  const os::Deadline deadline = os::Deadline::after(detail::timeout_of_wait(call));
   std::unique_lock lock(mutex_);
   for (;;) {
     if (!lost_.empty()) {

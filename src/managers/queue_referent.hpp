@@ -14,9 +14,12 @@
 #include <utility>
 
 #include "managers/client.hpp"
-#include "managers/locks.hpp"
 
 namespace multiprocessing::managers {
+
+using detail::Method;
+using detail::Referent;
+using detail::ServerCall;
 
 class QueueReferent final : public Referent {
  public:

@@ -1,19 +1,25 @@
 // SPDX-License-Identifier: BSL-1.0
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <multiprocessing/errors.hpp>
+#include <memory>
+#include <multiprocessing/detail/managers/waits.hpp>
 
 #include "managers/locks.hpp"
+#include "sync/handle_state.hpp"
 
 namespace multiprocessing::managers {
 
 using detail::run_method;
 
-SemaphoreReferent::SemaphoreReferent(std::int64_t value, bool bounded)
-    : bounded_(bounded), bound_(value), value_(value) {
-  if (value < 0) throw ValueError(fmt::format("{}: {} permits are below zero", type_id(), value));
+namespace {
+
+sync::SemaphoreState& state(const Semaphore& semaphore) {
+  return sync::state_of<sync::SemaphoreState>(detail::HandleAccess::get(semaphore), "Semaphore");
 }
+
+}  // namespace
+
+SemaphoreReferent::SemaphoreReferent(Semaphore semaphore, Of of)
+    : semaphore_(std::move(semaphore)), of_(of), bounded_(state(semaphore_).bounded()) {}
 
 std::span<const Method> SemaphoreReferent::methods() const {
   using Self = SemaphoreReferent;
@@ -27,88 +33,93 @@ std::span<const Method> SemaphoreReferent::methods() const {
   return kMethods;
 }
 
-bool SemaphoreReferent::take(ServerCall& call, std::int64_t permits, const os::Deadline& deadline) {
-  std::unique_lock lock(mutex_);
-  while (value_ < permits) {
-    if (!call.wait(lock, changed_, deadline)) return false;
-  }
-  value_ -= permits;
+void SemaphoreReferent::acquire(ServerCall& call) {
+  const Timeout timeout = detail::timeout_of_acquire(call);
+  bool taken = false;
+  detail::in_slices(call, timeout,
+                    [&](Timeout slice, bool) { return taken = semaphore_.acquire(slice); });
+  if (taken) note_taken(call, 1);
+  call.reply(taken);
+}
+
+void SemaphoreReferent::acquire_many(ServerCall& call) {
+  const int permits = call.arg<int>();
+  const Timeout timeout = detail::timeout_of_wait(call);
+  bool taken = false;
+  detail::in_slices(call, timeout, [&](Timeout slice, bool) {
+    return taken = semaphore_.acquire_many(permits, slice);
+  });
+  if (taken) note_taken(call, permits);
+  call.reply(taken);
+}
+
+void SemaphoreReferent::note_taken(ServerCall& call, int permits) {
   if (!bounded_) {
     // Permits are signals: one that nobody received is for another.
-    call.on_undelivered([self = shared_from_this(), this, permits] {
-      const std::lock_guard guard(mutex_);
-      value_ += permits;
-      changed_.notify_all();
-    });
-    return true;
+    call.on_undelivered(
+        [semaphore = semaphore_, permits]() mutable { semaphore.release(permits); });
+    return;
   }
   Client* const client = call.caller().client.get();
+  const std::lock_guard guard(mutex_);
   const auto account = std::find_if(taken_.begin(), taken_.end(),
                                     [&](const auto& each) { return each.first == client; });
   if (account != taken_.end()) {
     account->second += permits;
-  } else {
+    return;
+  }
+  try {
+    client->holds(*this, of_ == Of::kProgram);
     taken_.emplace_back(client, permits);
-    client->holds(*this);
+  } catch (...) {
+    semaphore_.release(permits);
+    throw;
   }
-  return true;
-}
-
-void SemaphoreReferent::acquire(ServerCall& call) {
-  const os::Deadline deadline = deadline_of_acquire(call);
-  call.reply(take(call, 1, deadline));
-}
-
-void SemaphoreReferent::acquire_many(ServerCall& call) {
-  const auto permits = call.arg<std::int64_t>();
-  const os::Deadline deadline = deadline_of_wait(call);
-  if (permits < 1 || (bounded_ && permits > bound_)) {
-    throw ValueError(fmt::format("{}: {} permits cannot be acquired", type_id(), permits));
-  }
-  call.reply(take(call, permits, deadline));
 }
 
 void SemaphoreReferent::release(ServerCall& call) {
-  const auto permits = call.arg_or<std::int64_t>(1);
-  if (permits < 1) throw ValueError(fmt::format("{}: n must be one or more", type_id()));
+  const int permits = call.arg_or<int>(1);
   const std::lock_guard guard(mutex_);
-  if (bounded_ && value_ + permits > bound_) {
-    throw ValueError("BoundedSemaphore: released too many times");
-  }
-  value_ += permits;
-  changed_.notify_all();
-  // Off the caller's own account first, then off those of who took the longest ago.
-  std::int64_t left = bounded_ ? permits : 0;
-  const auto pay = [&](std::pair<Client*, std::int64_t>& account) {
-    const std::int64_t paid = std::min(left, account.second);
+  semaphore_.release(permits);
+  if (bounded_) pay(call.caller().client.get(), permits);
+}
+
+// Off the caller's own account first, then off those of who took the longest ago.
+void SemaphoreReferent::pay(const Client* client, int permits) {
+  const auto pay_off = [&](std::pair<Client*, int>& account) {
+    const int paid = std::min(permits, account.second);
     account.second -= paid;
-    left -= paid;
+    permits -= paid;
     if (account.second == 0) account.first->holds_no_more(*this);
   };
   for (auto& account : taken_) {
-    if (account.first == call.caller().client.get()) pay(account);
+    if (account.first == client) pay_off(account);
   }
-  for (auto& account : taken_) pay(account);
+  for (auto& account : taken_) pay_off(account);
   std::erase_if(taken_, [](const auto& account) { return account.second == 0; });
 }
 
+// Processes of the program may have given some back, which the semaphore took off the server's own
+// account.
+void SemaphoreReferent::pay_what_others_gave(sync::BoundedSemaphoreState& semaphore) {
+  std::int64_t noted = 0;
+  for (const auto& [taker, permits] : taken_) noted += permits;
+  const std::int64_t held = semaphore.own();
+  if (noted > held) pay(nullptr, static_cast<int>(noted - held));
+}
+
 void SemaphoreReferent::client_died(Client& client) noexcept {
+  auto& semaphore = static_cast<sync::BoundedSemaphoreState&>(state(semaphore_));
   const std::lock_guard guard(mutex_);
+  pay_what_others_gave(semaphore);
   for (const auto& [taker, permits] : taken_) {
-    if (taker == &client) value_ += permits;
+    if (taker == &client) semaphore.give_own(static_cast<std::uint32_t>(permits));
   }
   std::erase_if(taken_, [&](const auto& account) { return account.first == &client; });
-  changed_.notify_all();
 }
 
-void SemaphoreReferent::get_value(ServerCall& call) {
-  const std::lock_guard guard(mutex_);
-  call.reply<std::int64_t>(value_);
-}
+void SemaphoreReferent::get_value(ServerCall& call) { call.reply(semaphore_.get_value()); }
 
-void SemaphoreReferent::locked(ServerCall& call) {
-  const std::lock_guard guard(mutex_);
-  call.reply(value_ == 0);
-}
+void SemaphoreReferent::locked(ServerCall& call) { call.reply(semaphore_.locked()); }
 
 }  // namespace multiprocessing::managers

@@ -208,7 +208,7 @@ void ServerCore::leave(const std::shared_ptr<Client>& client) noexcept {
     leases.swap(client->leases);
   }
   for (const auto& [_, held] : holdings) {
-    if (const auto referent = held.lock()) referent->client_died(*client);
+    if (const auto referent = held.referent.lock()) referent->client_died(*client);
   }
   taken_items_.client_died(*client);
   for (const auto& [ident, times] : leases) objects_.release(ident, times);

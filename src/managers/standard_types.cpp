@@ -10,6 +10,7 @@
 #include <multiprocessing/detail/managers/registered_callable.hpp>
 #include <multiprocessing/detail/managers/set.hpp>
 #include <multiprocessing/detail/managers/value.hpp>
+#include <multiprocessing/detail/managers/waits.hpp>
 #include <multiprocessing/errors.hpp>
 
 #include "managers/locks.hpp"
@@ -25,7 +26,6 @@ using detail::MethodName;
 using detail::OrderedMap;
 using detail::repr_of;
 using detail::run_method;
-using detail::Seconds;
 
 class NamespaceReferent final : public Referent {
  public:
@@ -98,20 +98,22 @@ class NamespaceReferent final : public Referent {
 };
 
 std::shared_ptr<Referent> make_lock(ServerCall& /*call*/) {
-  return std::make_shared<LockReferent>(false);
+  return std::make_shared<LockReferent>(Lock(), Of::kServer);
 }
 std::shared_ptr<Referent> make_rlock(ServerCall& /*call*/) {
-  return std::make_shared<LockReferent>(true);
+  return std::make_shared<LockReferent>(RLock(), Of::kServer);
 }
 template <bool kBounded> std::shared_ptr<Referent> make_semaphore(ServerCall& call) {
-  return std::make_shared<SemaphoreReferent>(call.arg_or<std::int64_t>(1), kBounded);
+  using Made = std::conditional_t<kBounded, BoundedSemaphore, Semaphore>;
+  return std::make_shared<SemaphoreReferent>(Made(call.arg_or<int>(1)), Of::kServer);
 }
 std::shared_ptr<Referent> make_event(ServerCall& /*call*/) {
-  return std::make_shared<EventReferent>();
+  return std::make_shared<EventReferent>(Event());
 }
 std::shared_ptr<Referent> make_condition(ServerCall& call) {
   if (!call.has_next()) {
-    return std::make_shared<ConditionReferent>(std::make_shared<LockReferent>(true));
+    return std::make_shared<ConditionReferent>(
+        std::make_shared<LockReferent>(RLock(), Of::kServer));
   }
   const auto lock = detail::referent_behind(call.arg<AutoProxy>());
   auto referent = std::dynamic_pointer_cast<LockReferent>(lock);
@@ -119,12 +121,12 @@ std::shared_ptr<Referent> make_condition(ServerCall& call) {
   return std::make_shared<ConditionReferent>(std::move(referent));
 }
 std::shared_ptr<Referent> make_barrier(ServerCall& call) {
-  const auto parties = call.arg<std::int64_t>();
+  const auto parties = call.arg<int>();
   // Python's action, which would have to be a function.
   if (!call.arg_or<Object>(nullptr).is_none()) {
     throw TypeError("Barrier: a manager's server runs no action");
   }
-  return std::make_shared<BarrierReferent>(parties, call.arg_or<Seconds>(std::nullopt));
+  return std::make_shared<BarrierReferent>(Barrier(parties, detail::timeout_of_wait(call)));
 }
 template <bool kJoinable> std::shared_ptr<Referent> make_queue(ServerCall& call) {
   // In Python both are of one type.

@@ -2,7 +2,7 @@
 # The Python side of python_test.cpp: messages by standard input and output, see python_peer.hpp.
 #
 #   python_manager.py PROTOCOL serve
-#   python_manager.py PROTOCOL use|use_types|wait_in_get|lose_a_hold PORT
+#   python_manager.py PROTOCOL use|use_types|use_shared|wait_in_get|lose_a_hold PORT
 import io
 import os
 import queue
@@ -128,6 +128,36 @@ def use_types(port):
               names.x, names.y, str(names), str(d), iterated, keywords]))
 
 
+def use_shared(port):
+    """What callables return that gives handles to shared objects of the program."""
+    class Manager(BaseManager):
+        pass
+
+    for name in ("get_lock", "get_rlock"):
+        Manager.register(name, proxytype=AcquirerProxy)
+    for name in ("get_event", "get_value", "get_array"):
+        Manager.register(name)
+    manager = Manager(address=("127.0.0.1", port), authkey=b"secret")
+    manager.connect()
+    lock, rlock, event = manager.get_lock(), manager.get_rlock(), manager.get_event()
+    got = [lock.acquire(False), rlock.acquire(), rlock.acquire()]
+    rlock.release()
+    lock.release()
+    rlock.release()
+    try:
+        rlock.release()
+    except RuntimeError:
+        got.append("RuntimeError")
+    event.set()
+    value, array = manager.get_value(), manager.get_array()
+    value.set(value.get() + 1)
+    array.__setitem__(0, 10)
+    got += [event.wait(1), value.get(), [array.__getitem__(i) for i in range(array.__len__())]]
+    lock.acquire()
+    say(repr(got))
+    sys.stdin.buffer.read(1)
+
+
 def wait_in_get(port):
     class Manager(BaseManager):
         pass
@@ -195,5 +225,5 @@ def send_pickles_of(protocol):
 
 
 send_pickles_of(int(sys.argv[1]))
-tasks = (serve, use, use_types, wait_in_get, lose_a_hold)
+tasks = (serve, use, use_types, use_shared, wait_in_get, lose_a_hold)
 {task.__name__: task for task in tasks}[sys.argv[2]](*map(int, sys.argv[3:]))

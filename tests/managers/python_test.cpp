@@ -148,6 +148,31 @@ TEST_P(PythonClientTest, UsesTheTypesOfASyncManager) {
   EXPECT_EQ(python.finish(), 0);
 }
 
+TEST_P(PythonClientTest, UsesLocksAndDataOfTheProgramAndItsDeathIsTold) {
+  BaseManager manager({"127.0.0.1", 0}, "secret");
+  Lock lock;
+  RLock rlock;
+  Event event;
+  Value<int> value(1);
+  Array<double> array{1, 2};
+  manager.register_callable("get_lock", [lock] { return lock; });
+  manager.register_callable("get_rlock", [rlock] { return rlock; });
+  manager.register_callable("get_event", [event] { return event; });
+  manager.register_callable("get_value", [value] { return value; });
+  manager.register_callable("get_array", [array] { return array; });
+  manager.start();
+  {
+    PythonPeer python = start("use_shared", manager);
+    EXPECT_EQ(python.receive(), "[True, True, True, 'RuntimeError', True, 2, [10.0, 2.0]]");
+    EXPECT_TRUE(event.is_set());
+    EXPECT_EQ(value.value(), 2);
+    EXPECT_FALSE(rlock.locked());
+    EXPECT_FALSE(lock.acquire(10ms));
+  }
+
+  EXPECT_THROW(lock.acquire(20s), OwnerDiedError);
+}
+
 TEST_P(PythonClientTest, AMessageIsNotGivenToOneThatHasEnded) {
   BaseManager manager({"127.0.0.1", 0}, "secret");
   Queue<> jobs;

@@ -5,7 +5,9 @@
 #include <multiprocessing/detail/managers/list.hpp>
 #include <multiprocessing/detail/managers/registration.hpp>
 #include <multiprocessing/detail/managers/set.hpp>
+#include <multiprocessing/detail/managers/shared_locks.hpp>
 #include <multiprocessing/detail/managers/shared_queue.hpp>
+#include <multiprocessing/detail/managers/shared_values.hpp>
 #include <multiprocessing/detail/managers/value.hpp>
 
 #include <functional>
@@ -43,6 +45,14 @@ template <class R> std::shared_ptr<Referent> referent_of(R&& result) {
     return referent_behind(result);
   } else if constexpr (kIsQueue<T>) {
     return std::make_shared<SharedQueueReferent<T>>(result);
+  } else if constexpr (LockHandle<T>) {
+    return referent_of_handle(result);
+  } else if constexpr (kIsSharedValue<T>) {
+    using Data = SharedData<T>;
+    return std::make_shared<ValueReferent<typename T::value_type, Data>>(std::in_place, result);
+  } else if constexpr (kIsSharedArray<T>) {
+    using Data = SharedData<T>;
+    return std::make_shared<ArrayReferent<typename T::value_type, Data>>(std::in_place, result);
   } else if constexpr (std::is_lvalue_reference_v<R> &&
                        !std::is_const_v<std::remove_reference_t<R>> &&
                        (MapLike<T> || SequenceContainer<T>)) {
@@ -62,7 +72,8 @@ template <class R> std::shared_ptr<Referent> referent_of(R&& result) {
     return std::make_shared<SetReferent<Element>>(
         std::vector<Element>(result.begin(), result.end()));
   } else {
-    return std::make_shared<ValueReferent<T>>(static_cast<T>(std::forward<R>(result)));
+    return std::make_shared<ValueReferent<T>>(std::in_place,
+                                              static_cast<T>(std::forward<R>(result)));
   }
 }
 
@@ -74,7 +85,7 @@ template <class F> class CallableRegistration final : public Registration {
   [[nodiscard]] std::shared_ptr<Referent> create(ServerCall& call) const override {
     if constexpr (std::is_void_v<Result>) {
       run(call);
-      return std::make_shared<ValueReferent<Object>>(Object());
+      return std::make_shared<ValueReferent<Object>>(std::in_place, Object());
     } else {
       return referent_of<Result>(run(call));
     }

@@ -5,11 +5,10 @@
 //        the queue itself it is the server that takes what its clients take; of what these did not
 //        mark as done it is told when they end.
 #pragma once
-#include <multiprocessing/detail/managers/proxy_call.hpp>
 #include <multiprocessing/detail/managers/referent.hpp>
+#include <multiprocessing/detail/managers/waits.hpp>
 #include <multiprocessing/queues.hpp>
 
-#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -22,6 +21,7 @@ namespace multiprocessing::detail {
 template <class T> inline constexpr bool kIsQueue = false;
 template <class T> inline constexpr bool kIsQueue<Queue<T>> = true;
 template <class T> inline constexpr bool kIsQueue<JoinableQueue<T>> = true;
+template <class T> inline constexpr bool kIsQueue<SimpleQueue<T>> = true;
 
 /// Runs it in a thread of the library's own, which may wait: a session's thread may not where its
 /// client has died, for what that one held is given back only behind it. THROWS: std::system_error.
@@ -59,31 +59,9 @@ template <class Q> class SharedQueueReferent final : public Referent {
  private:
   static constexpr bool kJoinable = requires(const Q& queue) { queue.task_done(); };
 
-  // In slices, so that a caller's death is noticed.
-  template <class Once> static void in_slices(ServerCall& call, Timeout timeout, Once once) {
-    using Clock = std::chrono::steady_clock;
-    const auto begin = Clock::now();
-    for (;;) {
-      std::chrono::nanoseconds slice = kSlice;
-      bool last = false;
-      if (!timeout.is_forever()) {
-        const auto left = std::chrono::nanoseconds(timeout.nanoseconds()) - (Clock::now() - begin);
-        last = left <= slice;
-        slice = std::min(slice, left);
-      }
-      if (once(Timeout(slice), last)) return;
-      call.check_caller();
-    }
-  }
-  static Timeout timeout_of_call(ServerCall& call) {
-    const bool block = call.arg_or<bool>(true);
-    const auto seconds = call.arg_or<Seconds>(std::nullopt);
-    if (!block) return std::chrono::seconds(0);
-    return seconds ? Timeout(std::chrono::duration<double>(*seconds)) : Timeout(forever);
-  }
   void put(ServerCall& call) {
     const auto object = call.arg<T>();
-    put_for(call, object, timeout_of_call(call));
+    put_for(call, object, timeout_of_acquire(call));
   }
   void put_nowait(ServerCall& call) { put_for(call, call.arg<T>(), std::chrono::seconds(0)); }
   void put_for(ServerCall& call, const T& object, Timeout timeout) {
@@ -97,7 +75,7 @@ template <class Q> class SharedQueueReferent final : public Referent {
       }
     });
   }
-  void get(ServerCall& call) { get_for(call, timeout_of_call(call)); }
+  void get(ServerCall& call) { get_for(call, timeout_of_acquire(call)); }
   void get_nowait(ServerCall& call) { get_for(call, std::chrono::seconds(0)); }
   void get_for(ServerCall& call, Timeout timeout) {
     in_slices(call, timeout, [&](Timeout slice, bool last) {
@@ -154,9 +132,7 @@ template <class Q> class SharedQueueReferent final : public Referent {
     }
   }
   void join(ServerCall& call) {
-    const auto seconds = call.arg_or<Seconds>(std::nullopt);
-    const Timeout timeout =
-        seconds ? Timeout(std::chrono::duration<double>(*seconds)) : Timeout(forever);
+    const Timeout timeout = timeout_of_wait(call);
     if constexpr (requires(Q & q) { q.task_done(); }) {
       bool done = false;
       in_slices(call, timeout, [&](Timeout slice, bool last) {
@@ -169,7 +145,6 @@ template <class Q> class SharedQueueReferent final : public Referent {
     }
   }
 
-  static constexpr std::chrono::milliseconds kSlice{100};
   Q queue_;
 };
 

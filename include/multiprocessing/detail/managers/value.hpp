@@ -2,12 +2,12 @@
 // A single value, an array and a namespace in the server, and their proxies.
 #pragma once
 #include <multiprocessing/detail/managers/container.hpp>
+#include <multiprocessing/detail/managers/data.hpp>
 #include <multiprocessing/detail/managers/list.hpp>
 #include <multiprocessing/detail/managers/ordered_map.hpp>
 
 #include <cstddef>
 #include <cstdint>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -17,13 +17,15 @@
 namespace multiprocessing {
 namespace detail {
 
-template <class T> class ValueReferent final : public Referent {
+template <class T, class Data = OwnData<T>> class ValueReferent final : public Referent {
  public:
   static constexpr MethodName kTypeId = "Value";
   static constexpr std::uint64_t kKey = referent_key<T>(kTypeId);
 
-  explicit ValueReferent(ServerCall& call) : value_(first(call)) {}
-  explicit ValueReferent(T value) : value_(std::move(value)) {}
+  explicit ValueReferent(ServerCall& call) : data_(first(call)) {}
+  /// Of what a Data is made of.
+  template <class From>
+  ValueReferent(std::in_place_t, From&& from) : data_(std::forward<From>(from)) {}
 
   [[nodiscard]] std::string_view type_id() const override { return kTypeId.text; }
   [[nodiscard]] std::span<const Method> methods() const override {
@@ -34,36 +36,34 @@ template <class T> class ValueReferent final : public Referent {
     return kMethods;
   }
   [[nodiscard]] std::string print() const override {
-    const std::lock_guard guard(mutex_);
-    return "Value(" + repr_of(value_) + ")";
+    std::string text;
+    const bool seen =
+        data_.try_use([&](const T& value) { text = "Value(" + repr_of(value) + ")"; });
+    return seen ? text : Referent::print();
   }
   [[nodiscard]] Object value() const override {
     if constexpr (kHasObjectForm<T>) {
-      const std::lock_guard guard(mutex_);
-      return Object(value_);
-    } else {
-      return Referent::value();
+      Object copy;
+      if (data_.try_use([&](const T& value) { copy = Object(value); })) return copy;
     }
+    return Referent::value();
   }
 
  private:
   // Python gives a typecode first, which is nothing to this.
-  static T first(ServerCall& call) {
+  static auto first(ServerCall& call) {
     if (call.python()) static_cast<void>(call.arg<Object>());
     return call.arg<T>();
   }
   void get(ServerCall& call) {
-    const std::lock_guard guard(mutex_);
-    call.reply<T>(value_);
+    data_.use(call, [&](const T& value) { call.reply<T>(value); });
   }
   void set(ServerCall& call) {
-    auto value = call.arg<T>();
-    const std::lock_guard guard(mutex_);
-    value_ = std::move(value);
+    auto next = call.arg<T>();
+    data_.use(call, [&](T& value) { value = std::move(next); });
   }
 
-  mutable std::mutex mutex_;
-  T value_;  // guarded by mutex_
+  Data data_;
 };
 
 /// What Python's array calls a T; 'O' for what it has no code for.
@@ -74,16 +74,14 @@ template <class T> consteval char typecode_of() {
   return kCodes[sizeof(T) == 1 ? 0 : sizeof(T) == 2 ? 1 : sizeof(T) == 4 ? 2 : 3];
 }
 
-template <class T> class ArrayReferent final : public Referent {
+template <class T, class Data = OwnData<ListItems<T>>> class ArrayReferent final : public Referent {
  public:
   static constexpr MethodName kTypeId = "Array";
   static constexpr std::uint64_t kKey = referent_key<T>(kTypeId);
 
-  explicit ArrayReferent(ServerCall& call) {
-    if (call.python()) static_cast<void>(call.arg<Object>());
-    auto items = items_arg<T>(call);
-    items_.assign(std::make_move_iterator(items.begin()), std::make_move_iterator(items.end()));
-  }
+  explicit ArrayReferent(ServerCall& call) : data_(first(call)) {}
+  template <class From>
+  ArrayReferent(std::in_place_t, From&& from) : data_(std::forward<From>(from)) {}
 
   [[nodiscard]] std::string_view type_id() const override { return kTypeId.text; }
   [[nodiscard]] std::span<const Method> methods() const override {
@@ -98,51 +96,61 @@ template <class T> class ArrayReferent final : public Referent {
     return kMethods;
   }
   [[nodiscard]] std::string print() const override {
-    const std::lock_guard guard(mutex_);
     std::string text = std::string("array('") + typecode_of<T>() + "', [";
-    for (std::size_t i = 0; i < items_.size(); ++i) {
-      text += (i != 0 ? ", " : "") + repr_of<T>(items_[i]);
-    }
-    return text + "])";
+    const bool seen = data_.try_use([&](const auto& items) {
+      for (std::size_t i = 0; i < items.size(); ++i) {
+        text += (i != 0 ? ", " : "") + repr_of<T>(items[i]);
+      }
+    });
+    return seen ? text + "])" : Referent::print();
   }
   [[nodiscard]] Object value() const override {
     if constexpr (kHasObjectForm<T>) {
-      const std::lock_guard guard(mutex_);
-      return Object::list(items_);
-    } else {
-      return Referent::value();
+      Object copy;
+      if (data_.try_use([&](const auto& items) { copy = Object::list(items); })) return copy;
     }
+    return Referent::value();
   }
 
  private:
+  static auto first(ServerCall& call) {
+    if (call.python()) static_cast<void>(call.arg<Object>());
+    auto items = items_arg<T>(call);
+    return ListItems<T>(std::make_move_iterator(items.begin()),
+                        std::make_move_iterator(items.end()));
+  }
   void get_item(ServerCall& call) {
     const auto index = call.arg<std::int64_t>();
-    const std::lock_guard guard(mutex_);
-    call.reply<T>(items_[checked_index(index, items_.size(), "array index")]);
+    data_.use(call, [&](const auto& items) {
+      call.reply<T>(items[checked_index(index, items.size(), "array index")]);
+    });
   }
   void set_item(ServerCall& call) {
     const auto index = call.arg<std::int64_t>();
     auto value = call.arg<T>();
-    const std::lock_guard guard(mutex_);
-    items_[checked_index(index, items_.size(), "array assignment index")] = std::move(value);
+    data_.use(call, [&](auto&& items) {
+      items[checked_index(index, items.size(), "array assignment index")] = std::move(value);
+    });
   }
-  void size(ServerCall& call) { call.reply<std::uint64_t>(items_.size()); }
+  void size(ServerCall& call) {
+    data_.use(call, [&](const auto& items) { call.reply<std::uint64_t>(items.size()); });
+  }
   void copy(ServerCall& call) {
-    const std::lock_guard guard(mutex_);
-    call.reply(std::vector<T>(items_.begin(), items_.end()));
+    data_.use(call,
+              [&](const auto& items) { call.reply(std::vector<T>(items.begin(), items.end())); });
   }
   void slice(ServerCall& call) {
     const auto from = call.arg<std::int64_t>();
     const auto to = call.arg<std::int64_t>();
-    const std::lock_guard guard(mutex_);
-    const std::size_t begin = clamped_index(from, items_.size());
-    const std::size_t end = std::max(begin, clamped_index(to, items_.size()));
-    call.reply(std::vector<T>(items_.begin() + static_cast<std::ptrdiff_t>(begin),
-                              items_.begin() + static_cast<std::ptrdiff_t>(end)));
+    data_.use(call, [&](const auto& items) {
+      const std::size_t begin = clamped_index(from, items.size());
+      const std::size_t end = std::max(begin, clamped_index(to, items.size()));
+      call.reply(std::vector<T>(items.begin() + static_cast<std::ptrdiff_t>(begin),
+                                items.begin() + static_cast<std::ptrdiff_t>(end)));
+    });
   }
 
-  mutable std::mutex mutex_;
-  ListItems<T> items_;  // elements are guarded by mutex_; their number never changes
+  Data data_;  // the number of its elements never changes
 };
 
 }  // namespace detail

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: BSL-1.0
+// A Value or an Array of the program's in a server, with or without a lock: what a callable that
+// returns one gives to other programs.
+//
+// Death: of a process that holds its lock: who calls gets OwnerDiedError until somebody repairs it.
+#pragma once
+#include <multiprocessing/detail/managers/value.hpp>
+#include <multiprocessing/detail/managers/waits.hpp>
+#include <multiprocessing/sharedctypes.hpp>
+
+#include <chrono>
+#include <mutex>
+#include <span>
+#include <type_traits>
+#include <utility>
+
+namespace multiprocessing::detail {
+
+template <class T> inline constexpr bool kIsSharedValue = false;
+template <Message T> inline constexpr bool kIsSharedValue<Value<T>> = true;
+template <Message T> inline constexpr bool kIsSharedValue<multiprocessing::RawValue<T>> = true;
+
+template <class T> inline constexpr bool kIsSharedArray = false;
+template <Message T> inline constexpr bool kIsSharedArray<Array<T>> = true;
+template <Message T> inline constexpr bool kIsSharedArray<RawArray<T>> = true;
+
+/// See OwnData. S: a Value, RawValue, Array or RawArray.
+template <class S> class SharedData {
+ public:
+  explicit SharedData(S shared) : shared_(std::move(shared)) {}
+
+  template <class Use> void use(ServerCall& call, Use use) const {
+    if constexpr (kHasLock) {
+      in_slices(call, forever, [&](Timeout slice, bool) { return shared_.acquire(slice); });
+      const std::lock_guard guard(shared_, std::adopt_lock);
+      use(data());
+    } else {
+      use(data());
+    }
+  }
+  template <class Use> bool try_use(Use use) const {
+    if constexpr (kHasLock) {
+      try {
+        if (!shared_.acquire(std::chrono::milliseconds(100))) return false;
+      } catch (const OwnerDiedError&) {
+        return false;
+      }
+      const std::lock_guard guard(shared_, std::adopt_lock);
+      use(data());
+    } else {
+      use(data());
+    }
+    return true;
+  }
+
+ private:
+  static constexpr bool kHasLock = std::is_base_of_v<Synchronized, S>;
+  [[nodiscard]] decltype(auto) data() const {
+    if constexpr (kIsSharedValue<S>) {
+      return shared_.value();
+    } else {
+      return std::span<typename S::value_type>(shared_.data(), shared_.size());
+    }
+  }
+
+  S shared_;
+};
+
+}  // namespace multiprocessing::detail
