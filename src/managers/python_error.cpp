@@ -38,9 +38,18 @@ constexpr Home kHomes[] = {
     {"AuthenticationError", "multiprocessing.context"},
 };
 
+// A KeyError's text is the key's repr(), of which Python would show the repr() once more.
+std::string key_in(const std::string& text) {
+  const bool is_plain_text = text.size() >= 2 && text.front() == '\'' &&
+                             text.find('\'', 1) == text.size() - 1 &&
+                             text.find('\\') == std::string::npos;
+  return is_plain_text ? text.substr(1, text.size() - 2) : text;
+}
+
 PythonError as_in_python(const std::string& type, const std::string& text) {
   for (const Home& home : kHomes) {
-    if (home.name == type) return {std::string(home.module), type, text};
+    if (home.name != type) continue;
+    return {std::string(home.module), type, type == "KeyError" ? key_in(text) : text};
   }
   return {"multiprocessing.managers", "RemoteError", type + ": " + text};
 }

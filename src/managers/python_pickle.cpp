@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <multiprocessing/detail/object_access.hpp>
 #include <multiprocessing/detail/pickle.hpp>
@@ -12,6 +14,7 @@
 #include <unordered_map>
 
 #include "managers/link.hpp"
+#include "os/random.hpp"
 #include "wire/pickle_opcodes.hpp"
 
 namespace multiprocessing::managers {
@@ -84,16 +87,37 @@ std::uint64_t argument_bytes(std::span<const std::byte> bytes) {
   }
 }
 
+// Stands beside what is a class, and in no message: nobody else knows it.
+constexpr std::size_t kMarkBytes = 16;
+const std::array<std::byte, kMarkBytes>& mark() {
+  static const auto bytes = os::random_bytes<kMarkBytes>();
+  return bytes;
+}
+
+bool is_tuple_of_two(const Object& o) { return o.kind() == Object::Kind::kTuple && o.size() == 2; }
+
+// ((module, name), mark)
+bool is_class(const Object& o) {
+  if (!is_tuple_of_two(o) || !is_tuple_of_two(o[0]) || o[1].kind() != Object::Kind::kBytes) {
+    return false;
+  }
+  return std::ranges::equal(o[1].as<std::vector<std::byte>>(), mark());
+}
+
+bool is_call(const Object& o) { return is_tuple_of_two(o) && is_class(o[0]); }
+
+std::string name_of(const Object& a_class) {
+  return fmt::format("{}.{}", a_class[0][0].str(), a_class[0][1].str());
+}
+
 // The container that a call of its type with its elements makes: `list(…)` of a dict's keys.
-std::optional<Object> container_of(const Object::List& call) {
-  const auto is_pair = [](const Object& o) {
-    return o.kind() == Object::Kind::kTuple && o.size() == 2;
-  };
-  const bool is_call = call.size() == 2 && is_pair(call[0]) && call[0][0] == Object("builtins") &&
-                       call[1].kind() == Object::Kind::kTuple && call[1].size() == 1;
-  if (!is_call) return std::nullopt;
-  const Object& type = call[0][1];
-  const Object& elements = call[1][0];
+std::optional<Object> container_of(const Object& call, const Object& arguments) {
+  if (call[0][0][0] != Object("builtins") || arguments.kind() != Object::Kind::kTuple ||
+      arguments.size() != 1) {
+    return std::nullopt;
+  }
+  const Object type = call[0][0][1];
+  const Object elements = arguments[0];
   if (type == Object("list")) return Object::list(elements);
   if (type == Object("set")) return Object::set(elements);
   if (type == Object("frozenset")) return Object::frozenset(elements);
@@ -105,6 +129,9 @@ std::optional<Object> container_of(const Object::List& call) {
 // looked at once.
 class PlainData {
  public:
+  enum Others { kRefused, kAsTuples };
+  explicit PlainData(Others others) : others_(others) {}
+
   Object of(const Object& value) {
     using Access = detail::ObjectAccess;
     if (!Access::is_shared(value)) return value;
@@ -115,20 +142,31 @@ class PlainData {
 
  private:
   Object made_of(const Object& value) {
+    if (is_class(value)) return others_ == kAsTuples ? value[0] : refuse(value);
+    if (is_call(value)) return result_of(value);
     if (value.kind() == Object::Kind::kDict) {
       Object dict = Object::dict();
-      for (const auto& [key, item] : value.items()) dict[key] = of(item);
+      for (const auto& [key, item] : value.items()) dict[of(key)] = of(item);
       return dict;
     }
     const bool is_tuple = value.kind() == Object::Kind::kTuple;
     if (!is_tuple && value.kind() != Object::Kind::kList) return value;
     Object::List items;
     for (const Object& item : value) items.push_back(of(item));
-    if (!is_tuple) return Object::list(items);
-    const auto container = container_of(items);
-    return container ? *container : Object::tuple(items);
+    return is_tuple ? Object::tuple(items) : Object::list(items);
+  }
+  Object result_of(const Object& call) {
+    const Object arguments = of(call[1]);
+    if (auto container = container_of(call, arguments)) return *std::move(container);
+    return others_ == kAsTuples ? Object::tuple({call[0][0], arguments}) : refuse(call[0]);
+  }
+  [[noreturn]] static Object refuse(const Object& a_class) {
+    throw TypeError(
+        fmt::format("{}: an object of this class has no counterpart here; send what it is made of",
+                    name_of(a_class)));
   }
 
+  const Others others_;
   std::unordered_map<const detail::ObjectRep*, Object> made_;
 };
 
@@ -175,9 +213,19 @@ Object python_request(const Object& id, const std::string& method, const Object&
   return Object::tuple({id, method, args, kwds});
 }
 
-Object decode_python(std::span<const std::byte> pickle) {
+namespace {
+
+void put_mark(detail::Encoder& data) {
+  put_op(data, wire::kTuple2);
+  put_op(data, wire::kShortBinBytes);
+  data.put(static_cast<std::uint8_t>(kMarkBytes));
+  data.write(mark().data(), kMarkBytes);
+  put_op(data, wire::kTuple2);
+}
+
+// A class is marked, a call of one is (class, args), an object with a state (call, state).
+Object decode_marked(std::span<const std::byte> pickle) {
   detail::Encoder data;
-  bool has_classes = false;
   while (!pickle.empty()) {
     const auto op = std::to_integer<std::uint8_t>(pickle[0]);
     const std::uint64_t size = 1 + argument_bytes(pickle);
@@ -189,11 +237,12 @@ Object decode_python(std::span<const std::byte> pickle) {
         put_lines(data, operation.subspan(1));
         [[fallthrough]];
       case wire::kStackGlobal:
+        put_mark(data);
+        break;
       case wire::kReduce:
       case kNewObj:
       case kBuild:
         put_op(data, wire::kTuple2);
-        has_classes = true;
         break;
       case wire::kFrame:  // it counts bytes, and there may be more now
         break;
@@ -201,8 +250,38 @@ Object decode_python(std::span<const std::byte> pickle) {
         data.write(operation.data(), operation.size());
     }
   }
-  Object value = detail::decode_pickle(data.bytes());
-  return has_classes ? PlainData().of(value) : value;
+  return detail::decode_pickle(data.bytes());
+}
+
+bool is_call_of(const Object& o, const Object& a_class) { return is_call(o) && o[0][0] == a_class; }
+
+// What a method of the server itself or of a list is given.
+Object argument_of(const Object& marked) {
+  const bool is_slice = is_call_of(marked, Object::tuple({"builtins", "slice"}));
+  const bool is_token = is_tuple_of_two(marked) &&
+                        is_call_of(marked[0], Object::tuple({"multiprocessing.managers", "Token"}));
+  return PlainData(is_slice || is_token ? PlainData::kAsTuples : PlainData::kRefused).of(marked);
+}
+
+}  // namespace
+
+PythonRequest decode_python_request(std::span<const std::byte> pickle) {
+  const Object request = decode_marked(pickle);
+  if (request.kind() != Object::Kind::kTuple || request.size() != 4) {
+    throw ValueError("a request is a tuple of four");
+  }
+  PlainData plain(PlainData::kRefused);
+  PythonRequest parts{
+      plain.of(request[0]), plain.of(request[1]).as<std::string>(), {}, plain.of(request[3])};
+  for (const Object& argument : request[2]) parts.args.push_back(argument_of(argument));
+  if (parts.kwds.kind() == Object::Kind::kDict && parts.kwds.empty()) parts.kwds = nullptr;
+  return parts;
+}
+
+Object decode_python_reply(std::span<const std::byte> pickle) {
+  const Object reply = decode_marked(pickle);
+  const bool is_data = is_tuple_of_two(reply) && reply[0] == Object("#RETURN");
+  return PlainData(is_data ? PlainData::kRefused : PlainData::kAsTuples).of(reply);
 }
 
 Object exchange_pickles(Channel& channel, const Object& request) {
@@ -212,7 +291,7 @@ Object exchange_pickles(Channel& channel, const Object& request) {
                          ? channel.reader.read(channel.socket.get(), kAnyLength)
                          : std::nullopt;
   if (!reply) throw EOFError("the manager's server has ended");
-  return decode_python(*reply);
+  return decode_python_reply(*reply);
 }
 
 Object python_result(const Object& reply, const std::string& server) {

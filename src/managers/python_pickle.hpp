@@ -4,8 +4,10 @@
 // request := (id | None, method, args, kwds)
 // reply   := ("#RETURN" | "#ERROR" | "#TRACEBACK" | "#UNSERIALIZABLE" | "#PROXY", value)
 //
-// What asks for a class is read as data: the name, the arguments and the state as tuples, see
-// decode_python. Nothing is called or constructed.
+// What asks for a class is read as data, and nothing is called or constructed. The containers that
+// are calls of their class become what they are; of others the errors, the proxies and slices are
+// understood, the class as (module, name), a call of one as (class, args), an object with a state
+// as (call, state). All else is refused by the name of its class.
 #pragma once
 #include <multiprocessing/address.hpp>
 #include <multiprocessing/detail/encoder.hpp>
@@ -23,9 +25,17 @@ struct Channel;
 [[nodiscard]] Object python_request(const Object& id, const std::string& method, const Object& args,
                                     const Object& kwds = Object::dict());
 
-/// As decode_pickle, but: a class is (module, name), a call of one (class, args), an object with a
-/// state (call, state). THROWS: ValueError.
-[[nodiscard]] Object decode_python(std::span<const std::byte> pickle);
+struct PythonRequest {
+  Object id;
+  std::string method;
+  Object::List args;  ///< a slice: (class, (start, stop, step)); a token: (call, state)
+  Object kwds;        ///< None: there are none
+};
+/// THROWS: ValueError for what is no pickle, or no request; TypeError for an object of another
+/// class than those above.
+[[nodiscard]] PythonRequest decode_python_request(std::span<const std::byte> pickle);
+/// THROWS: the same.
+[[nodiscard]] Object decode_python_reply(std::span<const std::byte> pickle);
 
 /// Sends a request over a channel to a CPython server and gives its reply. THROWS: EOFError.
 [[nodiscard]] Object exchange_pickles(Channel& channel, const Object& request);

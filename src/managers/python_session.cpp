@@ -57,24 +57,6 @@ void refuse_unknown_keywords(std::string_view function, const char* parameters,
   }
 }
 
-struct Request {
-  Object id;
-  std::string method;
-  Object::List args;
-  Object kwds;
-};
-
-Request request_in(std::span<const std::byte> pickle) {
-  const Object request = decode_python(pickle);
-  if (request.kind() != Object::Kind::kTuple || request.size() != 4) {
-    throw ValueError("a request is a tuple of four");
-  }
-  Request parts{request[0], request[1].as<std::string>(), {}, request[3]};
-  for (const Object& argument : request[2]) parts.args.push_back(argument);
-  if (parts.kwds.kind() == Object::Kind::kDict && parts.kwds.empty()) parts.kwds = nullptr;
-  return parts;
-}
-
 std::string text_of(const std::exception& error) {
   const PythonError told = python_error_of(std::current_exception());
   return fmt::format("{}: {}", told.name, error.what());
@@ -95,7 +77,7 @@ void Session::serve_python(Bytes first) {
   Object reply;
   try {
     const process::ExitScope scope;
-    const Request request = request_in(first);
+    const PythonRequest request = decode_python_request(first);
     reply = returned(answer_python(request.method, request.args, request.kwds, calls_follow));
     ends = request.method == "shutdown";
   } catch (const std::exception& error) {
@@ -199,7 +181,7 @@ void Session::serve_python_calls() {
     detail::OutgoingEncoder encoder;
     try {
       const process::ExitScope scope;
-      const Request request = request_in(*payload);
+      const PythonRequest request = decode_python_request(*payload);
       call_for_python(Object::tuple({request.id, request.method}), request.args, request.kwds,
                       *encoder, undo);
     } catch (const CallerGone&) {

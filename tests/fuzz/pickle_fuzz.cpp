@@ -55,7 +55,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const auto bytes = std::as_bytes(std::span(data, size));
   try {
-    static_cast<void>(mp::managers::decode_python(bytes));
+    static_cast<void>(mp::managers::decode_python_reply(bytes));
+  } catch (const mp::ValueError&) {
+  } catch (const mp::TypeError&) {
+  }
+  try {
+    static_cast<void>(mp::managers::decode_python_request(bytes));
   } catch (const mp::ValueError&) {
   } catch (const mp::TypeError&) {
   }

@@ -81,7 +81,11 @@ def use(port):
     try:
         ages.pop("eve")
     except KeyError as error:
-        got.append("KeyError")
+        got.append(error.args)
+    try:
+        jobs.put([complex(1, 2)])
+    except TypeError as error:
+        got.append("builtins.complex: an object of this class" in str(error))
     numbers.append(4)
     numbers.sort(reverse=True)
     got += [str(numbers), numbers.__getitem__(-1), numbers.__len__()]

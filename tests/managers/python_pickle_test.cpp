@@ -14,8 +14,20 @@ namespace {
 
 using namespace std::string_literals;
 
-Object decoded(std::string_view pickle) {
-  return managers::decode_python(std::as_bytes(std::span(pickle)));
+Object reply(std::string_view pickle) {
+  return managers::decode_python_reply(std::as_bytes(std::span(pickle)));
+}
+managers::PythonRequest request(std::string_view pickle) {
+  return managers::decode_python_request(std::as_bytes(std::span(pickle)));
+}
+
+// The value that is returned by ("#RETURN", value), of the value's pickle by protocol 3.
+Object returned(const std::string& value) {
+  return reply("\x80\x03X\x07\0\0\0#RETURN"s + value + "\x86.")[1];
+}
+// The only argument of a request that has it.
+Object argument(const std::string& value) {
+  return request("\x80\x03(NX\x01\0\0\0f"s + value + "\x85}t.").args.at(0);
 }
 
 // pickle.dumps(("#ERROR", KeyError("k")), 3)
@@ -32,25 +44,57 @@ Object error() {
 }
 
 TEST(PythonPickle, AClassIsItsModuleAndItsNameByEachProtocol) {
-  EXPECT_EQ(decoded(kError3), error());
-  EXPECT_EQ(decoded(kError4), error());
+  EXPECT_EQ(reply(kError3), error());
+  EXPECT_EQ(reply(kError4), error());
 }
 
 TEST(PythonPickle, ACallOfAContainersTypeIsTheContainer) {
-  EXPECT_EQ(decoded("\x80\x03"
-                    "cbuiltins\nlist\n](K\x01K\x02"
-                    "e\x85R."s),
-            Object::list({1, 2}));
-  EXPECT_EQ(decoded("\x80\x03"
-                    "cbuiltins\nset\n](K\x01K\x02"
-                    "e\x85R."s),
-            Object::set({1, 2}));
+  const std::string list =
+      "cbuiltins\nlist\n](K\x01K\x02"
+      "e\x85R"s;
+  const std::string set =
+      "cbuiltins\nset\n](K\x01K\x02"
+      "e\x85R"s;
+
+  EXPECT_EQ(returned(list), Object::list({1, 2}));
+  EXPECT_EQ(argument(set), Object::set({1, 2}));
+}
+
+TEST(PythonPickle, AnObjectOfAnotherClassIsRefusedByName) {
+  const std::string range = "cbuiltins\nrange\nK\0K\x02K\x01\x87R"s;
+  for (const auto& decode : {returned, argument}) {
+    try {
+      static_cast<void>(decode(range));
+      FAIL();
+    } catch (const TypeError& error) {
+      EXPECT_NE(std::string(error.what()).find("builtins.range"), std::string::npos);
+    }
+    EXPECT_THROW(static_cast<void>(decode("]" + range + "a")), TypeError);
+    EXPECT_THROW(static_cast<void>(decode("cbuiltins\nlen\n"s)), TypeError);
+  }
+}
+
+TEST(PythonPickle, ATupleThatLooksLikeACallIsOne) {
+  const std::string tuple =
+      "X\x08\0\0\0builtinsX\x04\0\0\0list\x86](K\x01"
+      "e\x85\x86"s;
+
+  EXPECT_EQ(returned(tuple), Object::tuple({Object::tuple({"builtins", "list"}),
+                                            Object::tuple({Object::list({1})})}));
+}
+
+TEST(PythonPickle, ASliceIsAnArgumentAndNoValue) {
+  const std::string slice = "cbuiltins\nslice\nK\x01K\x02N\x87R"s;
+
+  EXPECT_EQ(argument(slice),
+            Object::tuple({Object::tuple({"builtins", "slice"}), Object::tuple({1, 2, nullptr})}));
+  EXPECT_THROW(static_cast<void>(returned(slice)), TypeError);
 }
 
 TEST(PythonPickle, ItsEveryBeginningIsRefused) {
   for (const std::string& pickle : {kError3, kError4}) {
     for (std::size_t n = 0; n < pickle.size(); ++n) {
-      EXPECT_THROW(decoded(pickle.substr(0, n)), ValueError) << n;
+      EXPECT_THROW(reply(pickle.substr(0, n)), ValueError) << n;
     }
   }
 }
@@ -58,16 +102,16 @@ TEST(PythonPickle, ItsEveryBeginningIsRefused) {
 TEST(PythonPickle, ATextLongerThanAnyMemoryIsRefused) {
   const std::string count = "\xf7\xff\xff\xff\xff\xff\xff\xff";  // with what stands before, 2^64
 
-  EXPECT_THROW(decoded("\x80\x04\x8d" + count + "text."), ValueError);
-  EXPECT_THROW(decoded("\x80\x04\x8e" + count + "text."), ValueError);
+  EXPECT_THROW(reply("\x80\x04\x8d" + count + "text."), ValueError);
+  EXPECT_THROW(reply("\x80\x04\x8e" + count + "text."), ValueError);
 }
 
 TEST(PythonPickle, WhatIsReferredToTwiceIsMadeOnce) {
-  const Object pair = decoded(
-      "\x80\x03"
-      "cbuiltins\nslice\nq\0h\0\x86."s);
+  const Object pair = returned(
+      "](K\x01K\x02"
+      "eq\0h\0\x86"s);
 
-  EXPECT_EQ(pair[0], Object::tuple({"builtins", "slice"}));
+  EXPECT_EQ(pair[0], Object::list({1, 2}));
   EXPECT_EQ(detail::ObjectAccess::rep(pair[0]), detail::ObjectAccess::rep(pair[1]));
 }
 

@@ -128,10 +128,11 @@ TEST_P(PythonClientTest, UsesARegisteredQueueDictAndList) {
   manager.start();
   PythonPeer python = start("use", manager);
 
-  EXPECT_EQ(python.receive(),
-            "[{'job': 1}, 0, 'Empty', 'Empty', ['ada', 'bob', 'eve'], None, 7, "
-            "\"{'ada': 36, 'bob': 40}\", {'ada': 36, 'bob': 40}, 'KeyError', '[4, 3, 2, 1]', 1, 4, "
-            "'IndexError: pop index out of range']");
+  EXPECT_EQ(
+      python.receive(),
+      "[{'job': 1}, 0, 'Empty', 'Empty', ['ada', 'bob', 'eve'], None, 7, "
+      "\"{'ada': 36, 'bob': 40}\", {'ada': 36, 'bob': 40}, ('eve',), True, '[4, 3, 2, 1]', 1, 4, "
+      "'IndexError: pop index out of range']");
   EXPECT_EQ(python.finish(), 0);
 }
 
