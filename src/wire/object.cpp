@@ -79,6 +79,9 @@ void delete_rep(ObjectRep* rep) noexcept {
     case ObjectKind::kFrozenSet:
       delete static_cast<ObjectRepOf<ObjectFrozenSet>*>(rep);
       break;
+    case ObjectKind::kHandle:
+      delete static_cast<ObjectRepOf<HeldPointer>*>(rep);
+      break;
     case ObjectKind::kNone:
     case ObjectKind::kBool:
     case ObjectKind::kInt:
@@ -152,6 +155,10 @@ Object ObjectAccess::make(Object::FrozenSet&& items) {
   return share(Object::Kind::kFrozenSet, std::move(items));
 }
 
+Object ObjectAccess::make(HeldPointer&& handle) {
+  return share(Object::Kind::kHandle, std::move(handle));
+}
+
 std::string_view ObjectAccess::text(const Object& o) noexcept {
   if (!o.is_shared()) return short_text(o);
   if (o.kind() == Object::Kind::kStr) return value_of<std::string>(*rep(o));
@@ -187,6 +194,10 @@ const Object::Set& ObjectAccess::set(const Object& o) noexcept {
 }
 const Object::FrozenSet& ObjectAccess::frozenset(const Object& o) noexcept {
   return value_of<Object::FrozenSet>(*rep(o));
+}
+
+const HeldHandle& ObjectAccess::handle(const Object& o) noexcept {
+  return *value_of<HeldPointer>(*rep(o));
 }
 
 Object::List& ObjectAccess::own_list(Object& o) {
@@ -240,6 +251,10 @@ void ObjectAccess::destroy(ObjectRep* first) noexcept {
 
 void ObjectAccess::fail_type(const Object& o, const std::type_info& wanted) {
   throw TypeError(fmt::format("cannot read the {} as {}", describe(o), readable_name(wanted)));
+}
+
+void ObjectAccess::fail_visit(const Object& o) {
+  throw TypeError(fmt::format("cannot visit the {}: read it as<…>() what it is", describe(o)));
 }
 
 void ObjectAccess::fail_range(const Object& o, const std::type_info& wanted) {

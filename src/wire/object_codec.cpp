@@ -23,6 +23,8 @@ enum Tag : std::uint8_t {
   kTagDict = 9,
   kTagSet = 10,
   kTagFrozenSet = 11,
+  kTagShared = static_cast<std::uint8_t>(HeldHandle::Form::kShared),
+  kTagProxy = static_cast<std::uint8_t>(HeldHandle::Form::kProxy),
   kTagShortStr = 0x40,
   kTagSmallInt = 0x90,
 };
@@ -89,6 +91,16 @@ template <class Sink> void write_dict(Sink& out, const Object::Dict& dict, int d
   }
 }
 
+template <class Sink> void write_handle(Sink& out, const Object& o) {
+  if constexpr (std::is_same_v<Sink, Encoder>) {
+    const HeldHandle& handle = ObjectAccess::handle(o);
+    out.put(handle.form());
+    handle.encode(out);
+  } else {
+    throw TypeError(fmt::format("bytes alone cannot hold the {}", describe(o)));
+  }
+}
+
 template <class Sink> void write_container(Sink& out, const Object& o, int depth) {
   using Access = ObjectAccess;
   switch (o.kind()) {
@@ -100,6 +112,8 @@ template <class Sink> void write_container(Sink& out, const Object& o, int depth
       return write_dict(out, Access::dict(o), depth);
     case ObjectKind::kSet:
       return write_items(out, kTagSet, Access::set(o), depth);
+    case ObjectKind::kHandle:
+      return write_handle(out, o);
     default:
       return write_items(out, kTagFrozenSet, Access::set(o), depth);
   }
@@ -175,6 +189,10 @@ class Reader {
         return ObjectAccess::make(read_set<Object::Set>(depth + 1));
       case kTagFrozenSet:
         return ObjectAccess::make(read_set<Object::FrozenSet>(depth + 1));
+      case kTagShared:
+        return decode_handle(HeldHandle::Form::kShared, in_);
+      case kTagProxy:
+        return decode_handle(HeldHandle::Form::kProxy, in_);
       default:
         fail(fmt::format("there is no tag {:#04x}", tag));
     }

@@ -163,6 +163,8 @@ bool equal(const Object& a, const Object& b, int depth) {
       return Access::text(a) == Access::text(b);
     case ObjectKind::kDict:
       return equal_dicts(Access::dict(a), Access::dict(b), deeper(depth, "compare"));
+    case ObjectKind::kHandle:
+      return Access::handle(a).same_as(Access::handle(b));
     default:
       return equal_lists(Access::list(a), Access::list(b), deeper(depth, "compare"));
   }

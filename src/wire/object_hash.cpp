@@ -86,6 +86,8 @@ std::size_t hash(const Object& o, int depth) {
       return hash_tuple(ObjectAccess::list(o), deeper(depth, "hash"));
     case ObjectKind::kFrozenSet:
       return hash_set(ObjectAccess::set(o));
+    case ObjectKind::kHandle:
+      return ObjectAccess::handle(o).hash();
     default:
       break;
   }

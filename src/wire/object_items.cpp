@@ -175,6 +175,8 @@ Object::operator bool() const noexcept {
     case Kind::kSet:
     case Kind::kFrozenSet:
       break;
+    case Kind::kHandle:
+      return true;
   }
   return !ObjectAccess::set(*this).empty();
 }

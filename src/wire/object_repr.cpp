@@ -153,6 +153,8 @@ void append_container(std::string& out, const Object& o, int depth) {
     case ObjectKind::kSet:
       if (ObjectAccess::set(o).empty()) return void(out += "set()");
       return append_items(out, ObjectAccess::set(o), "{", "}", depth);
+    case ObjectKind::kHandle:
+      return void(out += ObjectAccess::handle(o).repr());
     default:
       if (ObjectAccess::set(o).empty()) return void(out += "frozenset()");
       return append_items(out, ObjectAccess::set(o), "frozenset({", "})", depth);
@@ -225,6 +227,8 @@ const char* Object::type_name() const noexcept {
       return "set";
     case Kind::kFrozenSet:
       break;
+    case Kind::kHandle:
+      return detail::ObjectAccess::handle(*this).type_name();
   }
   return "frozenset";
 }

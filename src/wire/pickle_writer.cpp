@@ -136,6 +136,9 @@ class PickleWriter {
       case ObjectKind::kSet:
         put(kEmptySet);
         return write_items(ObjectAccess::set(o), kAddItems, kAddItems, depth);
+      case ObjectKind::kHandle:
+        throw TypeError(
+            fmt::format("a {} has no counterpart in Python: {}", o.type_name(), detail::brief(o)));
       default:
         put(kMark);
         for (const Object& item : ObjectAccess::set(o)) write(item, depth);

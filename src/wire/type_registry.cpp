@@ -73,8 +73,13 @@ void fail_other_type(Fingerprint sent, const std::string& wanted) {
 namespace multiprocessing::wire {
 
 std::string name_of(detail::Fingerprint type) {
+  if (auto name = known_name_of(type)) return *std::move(name);
+  return fmt::format("a type that this process does not know ({:08x})", type);
+}
+
+std::optional<std::string> known_name_of(detail::Fingerprint type) {
   const detail::KnownType::Say say = detail::KnownTypes::find_name(type);
-  if (say == nullptr) return fmt::format("a type that this process does not know ({:08x})", type);
+  if (say == nullptr) return std::nullopt;
   return say();
 }
 

@@ -118,6 +118,13 @@ class TypedReader {
       case 'P':
       case 'T':
         return read_tuple();
+      case 'H': {
+        const auto type = static_cast<detail::Fingerprint>(type_.number());
+        return detail::make_shared_handle(type, from_.read_handle());
+      }
+      case 'R':
+        type_.number();
+        return detail::decode_handle(detail::HeldHandle::Form::kProxy, from_);
       case 'M':
       case 'N':
         return read_dict();

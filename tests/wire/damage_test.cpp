@@ -5,6 +5,7 @@
 
 #include <multiprocessing/detail/message.hpp>
 #include <multiprocessing/errors.hpp>
+#include <multiprocessing/synchronize.hpp>
 #include <random>
 
 namespace multiprocessing::detail {
@@ -46,7 +47,7 @@ void expect_nothing_worse_than_an_error(const T& value, std::uint32_t seed) {
     for (auto hits = 1 + random() % 3; hits > 0; --hits) {
       bytes[random() % bytes.size()] = static_cast<std::byte>(random() % 2 ? random() : 0xff);
     }
-    Decoder decoder(bytes);
+    Decoder decoder(bytes, encoder.handles());
     try {
       static_cast<void>(decode_as<Wanted>(fingerprint<T>(), decoder));
     } catch (const Error&) {
@@ -60,6 +61,9 @@ TEST(DamagedMessage, IsAnErrorOrAnotherValue) {
   expect_nothing_worse_than_an_error<Sample>(Sample{}, seed);
   expect_nothing_worse_than_an_error<Leaf>(leaf(), seed);
   expect_nothing_worse_than_an_error<Object>(Object::dict({{"a", Object::list({1, "x"})}}), seed);
+  expect_nothing_worse_than_an_error<Object>(Object::list({Lock(), Object::dict({{Lock(), 1}})}),
+                                             seed);
+  expect_nothing_worse_than_an_error<Object>(std::map<std::string, Lock>{{"a", Lock()}}, seed);
 }
 
 TEST(DamagedMessage, ReadAsAnObjectIsAnErrorOrAnotherValue) {

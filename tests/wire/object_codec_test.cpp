@@ -230,11 +230,15 @@ TEST(ObjectCodecTest, NestedCountsCannotPromiseTheSameBytesTwice) {
 
 TEST(ObjectCodecTest, WhatNoEncoderWritesIsRefused) {
   for (const Bytes& bytes : {
-           raw({12}),                 // no such tag
-           raw({0x3f}),               // no such tag
-           raw({9, 1, 7, 0, 0}),      // a list as a key
-           raw({10, 1, 10, 0}),       // a set in a set
-           raw({10, 1, 8, 1, 7, 0}),  // a tuple with a list in a set
+           raw({12}),                          // a handle without anything
+           raw({12, 1, 2, 3, 4, 0, 0, 0, 0}),  // a handle that names nothing
+           raw({12, 1, 2, 3, 4, 1, 0, 0, 0}),  // one that did not come
+           raw({13, 0}),                       // a proxy without anything
+           raw({14}),                          // no such tag
+           raw({0x3f}),                        // no such tag
+           raw({9, 1, 7, 0, 0}),               // a list as a key
+           raw({10, 1, 10, 0}),                // a set in a set
+           raw({10, 1, 8, 1, 7, 0}),           // a tuple with a list in a set
            raw({3, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 2}),  // 65 bits
            raw({3, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0}),
        }) {

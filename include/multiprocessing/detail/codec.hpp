@@ -45,6 +45,7 @@ struct CodecDefaults {
   static constexpr bool kNative = true;       // needs no Boost archive
   static constexpr bool kSized = true;        // a Sizer can count it
   static constexpr bool kObjectForm = false;  // has a counterpart in Python
+  static constexpr bool kHandleForm = false;  // has none, but an Object can hold it
 };
 
 template <class T, MessageKind kKindOfT = kKind<T>> struct KindCodec;
@@ -61,28 +62,30 @@ struct Verdict {
   bool native;
   bool sized;
   bool object_form;
+  bool dynamic;  // an Object can be made of its bytes
 
   constexpr Verdict operator&(Verdict other) const {
     return {message && other.message, native && other.native, sized && other.sized,
-            object_form && other.object_form};
+            object_form && other.object_form, dynamic && other.dynamic};
   }
 };
 
 template <class T, class... Seen> consteval Verdict examine();
 
 template <class... Seen, class... Parts> consteval Verdict examine_all(Types<Parts...> /*parts*/) {
-  return (Verdict{true, true, true, true} & ... & examine<Parts, Seen...>());
+  return (Verdict{true, true, true, true, true} & ... & examine<Parts, Seen...>());
 }
 
 // Seen: the aggregates that T is within. One that holds a vector of its own kind is met again.
 template <class T, class... Seen> consteval Verdict examine() {
   if constexpr ((... || std::is_same_v<T, Seen>)) {
-    return {true, true, true, false};
+    return {true, true, true, false, false};
   } else if constexpr (kKind<T> == MessageKind::kRefused) {
-    return {false, false, false, false};
+    return {false, false, false, false, false};
   } else {
     using C = Codec<T>;
-    constexpr Verdict kSelf{true, C::kNative, C::kSized, C::kObjectForm};
+    constexpr Verdict kSelf{true, C::kNative, C::kSized, C::kObjectForm,
+                            C::kObjectForm || C::kHandleForm};
     if constexpr (kKind<T> == MessageKind::kAggregate) {
       return kSelf & examine_all<Seen..., T>(typename C::Parts{});
     } else {

@@ -71,6 +71,7 @@ template <class T> struct KindCodec<T, MessageKind::kBitwise> : CodecDefaults {
 template <class T> struct KindCodec<T, MessageKind::kHandle> : CodecDefaults {
   static constexpr std::string_view kTag = "H";
   static constexpr bool kNamed = true;
+  static constexpr bool kHandleForm = true;
   static consteval std::size_t min_bytes() { return sizeof(std::uint32_t); }
 
   template <class Out> static void encode(Out& out, const T& value) {
@@ -79,10 +80,17 @@ template <class T> struct KindCodec<T, MessageKind::kHandle> : CodecDefaults {
   static T decode(Decoder& decoder) { return HandleAccess::make<T>(decoder.read_handle()); }
 };
 
+/// A manager's proxy: all of them travel alike.
+template <class T>
+concept ProxyMessage = requires {
+  requires Traveller<T>::kProxy;
+};
+
 /// Whoever writes nothing is given a byte, so that a number of them is never more than what is
 /// left of a message.
 template <class T> struct KindCodec<T, MessageKind::kTraveller> : CodecDefaults {
-  static constexpr std::string_view kTag = "C";
+  static constexpr bool kHandleForm = ProxyMessage<T>;
+  static constexpr std::string_view kTag = kHandleForm ? "R" : "C";
   static constexpr bool kNamed = true;
   static constexpr bool kSized = requires(Sizer & sizer, const T& value) {
     Traveller<T>::encode(sizer, value);

@@ -5,7 +5,9 @@
 // tag       := b i1 i2 i4 i8 u1 u2 u4 u8 f4 f8 f16      bool, integers, floating point
 //            | s y n                                     std::string, bytes, None
 //            | V Q L A B | S U | M N | P T O | O         see codec_*.hpp
-// Types whose tags have a counterpart in Python can be read without knowing them at compile time.
+//            | H fingerprint | R fingerprint             a handle, a manager's proxy
+// Types whose tags have a counterpart in Python, and handles, can be read without knowing them at
+// compile time.
 #pragma once
 #include <multiprocessing/detail/codec.hpp>
 
@@ -39,18 +41,6 @@ class StructureHash {
   Fingerprint value_ = 2166136261U;
 };
 
-/// The same as text, while running.
-class StructureText {
- public:
-  void text(std::string_view text) { value_ += text; }
-  void number(std::size_t n) { value_ += std::to_string(n); }
-  template <class T> void class_name() {}  // of an enum, which is an int in Python
-  [[nodiscard]] std::string take() { return std::move(value_); }
-
- private:
-  std::string value_;
-};
-
 template <class T> consteval Fingerprint hash_structure() {
   StructureHash hash;
   describe<T>(hash);
@@ -59,12 +49,27 @@ template <class T> consteval Fingerprint hash_structure() {
 
 template <class T> inline constexpr Fingerprint kFingerprint = hash_structure<T>();
 
+/// The same as text, while running. Names of enums are left out, they are ints in Python; those of
+/// handles are fingerprints.
+class StructureText {
+ public:
+  void text(std::string_view text) { value_ += text; }
+  void number(std::size_t n) { value_ += std::to_string(n); }
+  template <class T> void class_name() {
+    if constexpr (Codec<T>::kHandleForm) number(kFingerprint<T>);
+  }
+  [[nodiscard]] std::string take() { return std::move(value_); }
+
+ private:
+  std::string value_;
+};
+
 /// What has to be said of a type at run time. Lives in a list while its module is loaded.
 class KnownType {
  public:
   using Say = std::string (*)();
 
-  /// `structure` is null for types without a counterpart in Python.
+  /// `structure` is null for types of whose values no Object can be made.
   KnownType(Fingerprint fingerprint, Say name, Say structure);
   ~KnownType();
   KnownType(const KnownType&) = delete;
@@ -88,7 +93,7 @@ template <class T> std::string structure_of_type() {
 template <class T>
 inline const KnownType known_type{
     kFingerprint<T>, &name_of_type<T>,
-    kVerdict<T>.object_form ? KnownType::Say{&structure_of_type<T>} : nullptr};
+    kVerdict<T>.dynamic ? KnownType::Say{&structure_of_type<T>} : nullptr};
 
 /// THROWS TypeError that names both types.
 [[noreturn]] void fail_other_type(Fingerprint sent, const std::string& wanted);

@@ -34,6 +34,12 @@ class HandleAccess {
   template <class X> static X make(Handle handle) { return X(std::move(handle)); }
 };
 
+/// How a class that names something shared gets into an Object and out of it: for handle classes
+/// and for proxies
+///   static Object make(const T&);   static bool holds(const Object&);   static T read(const
+///   Object&);
+template <class T> struct HandleForm;
+
 /// What is kept of an argument: a copy, as std::thread makes. A class that only stands for a value
 /// (the `o[key]` of an Object) names the value's type `message_type`, and that is kept and sent.
 template <class T> struct Kept { using type = std::decay_t<T>; };

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -16,6 +17,7 @@
 namespace multiprocessing::detail {
 
 using ObjectKind = Object::Kind;
+using HeldPointer = std::unique_ptr<const HeldHandle>;
 
 /// The door into an Object. Readers: the caller has checked the kind.
 class ObjectAccess {
@@ -33,6 +35,7 @@ class ObjectAccess {
   static Object make(Object::Dict&& items);
   static Object make(Object::Set&& items);
   static Object make(Object::FrozenSet&& items);
+  static Object make(HeldPointer&& handle);
 
   template <class T> static T number(const Object& o) noexcept {
     static_assert(std::endian::native == std::endian::little);
@@ -106,6 +109,7 @@ class ObjectAccess {
   static const Object::Dict& dict(const Object& o) noexcept;
   static const Object::Set& set(const Object& o) noexcept;  // of a set or frozenset
   static const Object::FrozenSet& frozenset(const Object& o) noexcept;
+  static const HeldHandle& handle(const Object& o) noexcept;
 
   /// Of what is shared.
   static ObjectRep* rep(const Object& o) noexcept { return number<ObjectRep*>(o); }
@@ -135,6 +139,7 @@ class ObjectAccess {
   static void destroy(ObjectRep* first) noexcept;
 
   [[noreturn]] static void fail_type(const Object& o, const std::type_info& wanted);
+  [[noreturn]] static void fail_visit(const Object& o);
   [[noreturn]] static void fail_range(const Object& o, const std::type_info& wanted);
   [[noreturn]] static void fail_unsigned(std::uint64_t value);
 

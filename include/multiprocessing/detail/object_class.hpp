@@ -15,13 +15,15 @@
 namespace multiprocessing {
 
 namespace detail {
+class HeldHandle;
 class ObjectAccess;
 class ObjectIterator;
 struct ObjectRep;
 enum class ObjectOrder { kLess, kLessEqual, kGreater, kGreaterEqual };
 }  // namespace detail
 
-/// None, bool, int (64 bits), float, str (UTF-8), bytes, list, tuple, dict, set or frozenset.
+/// None, bool, int (64 bits), float, str (UTF-8), bytes, list, tuple, dict, set or frozenset; or a
+/// handle: what names something that all processes see, a Queue, a Lock, a manager's proxy…
 class Object {
  public:
   enum class Kind : std::uint8_t {
@@ -36,6 +38,7 @@ class Object {
     kDict,
     kSet,
     kFrozenSet,
+    kHandle,  // to a shared object, or a manager's proxy
   };
 
   /// What `visit` hands out and `as` returns for the containers.
@@ -56,8 +59,11 @@ class Object {
   /// integer or enum is an int; double and float; std::string, a literal or a view is a str; a
   /// contiguous sequence of std::byte is bytes; other sequences are lists, std::tuple and std::pair
   /// tuples, maps dicts, sets sets; a variant is what it holds. Lists and sets in the place of a
-  /// key become tuples and frozensets.
-  /// THROWS: ValueError for an unsigned number over 2^63-1 and for a null `const char*`.
+  /// key become tuples and frozensets. What is a handle (a Queue, an Event, an Array, a ListProxy…)
+  /// stays one, and is never copied element by element; one that travels with a descriptor, as a
+  /// Connection, is none of these.
+  /// THROWS: ValueError for an unsigned number over 2^63-1, for a null `const char*` and for a
+  /// handle or proxy that names nothing.
   template <detail::ObjectSource T> Object(T&& value);
 
   Object(const Object& other) noexcept : bits_(other.bits_) {
@@ -86,12 +92,13 @@ class Object {
   static Object bytes(std::string_view bytes);
 
   [[nodiscard]] Kind kind() const noexcept { return static_cast<Kind>(bits_.head & 0xff); }
-  /// As Python calls it: "NoneType", "bool", "int", "float", "str"…
+  /// As Python calls it: "NoneType", "bool", "int", "float", "str"…, "ListProxy"; "Queue<int>".
   [[nodiscard]] const char* type_name() const noexcept;
   [[nodiscard]] bool is_none() const noexcept { return kind() == Kind::kNone; }
 
   /// Whether this is what T stands for. A bool is neither an int nor a double, an int no double.
   /// Containers: whether every element is, where ints pass for the elements of type double.
+  /// Proxies: whether what they name is of the kind, of whatever elements.
   template <class T> [[nodiscard]] bool is() const;
 
   /// The value as T; an int converts to double.
@@ -102,13 +109,15 @@ class Object {
   /// std::int64_t, double, const std::string&, const std::vector<std::byte>&, const List&,
   /// const Tuple&, const Dict&, const Set& or const FrozenSet&. `f` has to take all of them; the
   /// reference is valid in the call only. Returns the common type of what `f` returns.
+  /// THROWS: TypeError for a handle.
   template <class F> decltype(auto) visit(F&& f) const;
 
-  /// Python's repr() and str(); they differ for a str alone.
+  /// Python's repr() and str(); they differ for a str alone. Of a handle: what it is.
   [[nodiscard]] std::string repr() const;
   [[nodiscard]] std::string str() const;
 
   /// Python's hash(): equal values of different types (1, 1.0, True) have the same.
+  /// Handles: the same for all that name one thing, within a process.
   /// THROWS: TypeError for list, dict, set and what contains one.
   std::size_t hash() const;
 
@@ -158,7 +167,8 @@ class Object {
   void clear() &;                   // list, dict, set
 
   /// As Python's ==: numbers by value whatever their type, sequences element by element, dicts and
-  /// sets whatever their order; values of different types are unequal.
+  /// sets whatever their order; values of different types are unequal; handles if they name the
+  /// same thing.
   friend bool operator==(const Object& a, const Object& b) { return a.equals(b); }
 
   /// Numbers, str, bytes, lists and tuples in order, sets by inclusion.

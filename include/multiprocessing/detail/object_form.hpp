@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
-// Which C++ type is the counterpart of which Python type.
+// Which C++ type is the counterpart of which Python type, and which is a handle, that an Object
+// can hold although Python's pickles cannot.
 #pragma once
+#include <multiprocessing/detail/message_traits.hpp>
+
 #include <array>
 #include <cstddef>
 #include <iterator>
@@ -14,18 +17,14 @@
 #include <variant>
 #include <vector>
 
-namespace multiprocessing {
-
-class Object;
-
-namespace detail {
+namespace multiprocessing::detail {
 
 class ObjectTuple;
 class ObjectDict;
 class ObjectSet;
 class ObjectFrozenSet;
 
-/// What a C++ type is in Python.
+/// What a C++ type is in an Object.
 enum class ObjectForm {
   kNothing,       // it has no counterpart
   kObject,        // any of the others, known only at run time
@@ -43,6 +42,7 @@ enum class ObjectForm {
   kDict,
   kSet,
   kList,
+  kHandle,  // the same thing for every process
 };
 
 template <class T> inline constexpr bool kIsOptional = false;
@@ -99,6 +99,11 @@ template <class T>
 concept TextLike =
     std::is_convertible_v<const T&, std::string_view> && !std::is_same_v<T, std::nullptr_t>;
 
+template <class T>
+concept HandleLike = requires {
+  sizeof(HandleForm<T>);
+};
+
 /// The element of a ListLike.
 template <class T>
 using element_t =
@@ -141,9 +146,10 @@ template <class T> consteval ObjectForm object_form() {
       c.size();
     };
     return contiguous && std::is_same_v<element_t<T>, std::byte> ? kBytes : kList;
-  } else {
+  } else if constexpr (HandleLike<T>)
+    return kHandle;
+  else
     return kNothing;
-  }
 }
 
 template <class T> consteval bool has_object_form();
@@ -219,5 +225,4 @@ concept ObjectRange = !TextLike<T> && requires(const T& items) {
   std::begin(items) != std::end(items);
 };
 
-}  // namespace detail
-}  // namespace multiprocessing
+}  // namespace multiprocessing::detail

@@ -125,6 +125,8 @@ template <class T> Object make_object(T&& value) {
     return ObjectAccess::make(make_dict(value));
   } else if constexpr (form == kSet) {
     return ObjectAccess::make(make_items<Object::Set>(std::forward<T>(value)));
+  } else if constexpr (form == kHandle) {
+    return HandleForm<Plain>::make(value);
   } else {
     static_assert(form == kList);
     return ObjectAccess::make(make_items<Object::List>(std::forward<T>(value)));

@@ -94,6 +94,8 @@ template <class T, ObjectPlace place> bool object_holds(const Object& o) {
     return std::all_of(set.begin(), set.end(), [](const Object& item) {
       return object_holds<typename T::key_type, ObjectPlace::kKey>(item);
     });
+  } else if constexpr (form == kHandle) {
+    return kind == ObjectKind::kHandle && HandleForm<T>::holds(o);
   } else {
     static_assert(form == kList);
     if (kind != ObjectKind::kList && !(place == ObjectPlace::kKey && kind == ObjectKind::kTuple))
@@ -249,6 +251,8 @@ template <class T, ObjectPlace place> T read_object(const Object& o) {
     return read_map<T, inside>(ObjectAccess::dict(o));
   } else if constexpr (form == kSet) {
     return read_set<T>(ObjectAccess::set(o));
+  } else if constexpr (form == kHandle) {
+    return HandleForm<T>::read(o);
   } else {
     return read_list<T, inside>(ObjectAccess::list(o));
   }
@@ -303,6 +307,8 @@ template <class F> VisitResult<F> visit_object(const Object& o, F& f) {
       return f(ObjectAccess::set(o));
     case ObjectKind::kFrozenSet:
       break;
+    case ObjectKind::kHandle:
+      ObjectAccess::fail_visit(o);
   }
   return f(ObjectAccess::frozenset(o));
 }
@@ -310,15 +316,15 @@ template <class F> VisitResult<F> visit_object(const Object& o, F& f) {
 }  // namespace detail
 
 template <class T> bool Object::is() const {
-  static_assert(detail::has_object_form<T>(), "T has no counterpart in Python");
+  static_assert(detail::has_object_form<T>(), "T has no counterpart in Python, and is no handle");
   return detail::object_holds<T, detail::ObjectPlace::kTop>(*this);
 }
 
 template <class T> T Object::as() const {
   static_assert(
       detail::has_object_reader<T>(),
-      "an Object cannot be read as T: it has no counterpart in Python, or it does not own "
-      "what it shows (write std::string for std::string_view and const char*)");
+      "an Object cannot be read as T: it has no counterpart in Python and is no handle, or "
+      "it does not own what it shows (write std::string for std::string_view and const char*)");
   return detail::read_object<T, detail::ObjectPlace::kTop>(*this);
 }
 

@@ -26,7 +26,7 @@ namespace multiprocessing::detail {
 
 /// Appends `o` as a whole pickle.
 /// THROWS: RuntimeError if it is nested more than 1,000 levels deep, ValueError for a str that is
-/// not UTF-8; then a torn part of the pickle has been appended.
+/// not UTF-8, TypeError for a handle; then a torn part of the pickle has been appended.
 void encode_pickle(Encoder& out, const Object& o);
 
 /// The same for what an Object can be made of.  THROWS: as the constructor of Object, too.
