@@ -6,6 +6,11 @@
 //   auto d = m.dict<std::string, int>();
 //   mp::Process p([](mp::DictProxy<std::string, int> d) { d["x"] = 1; }, d);
 //
+// Proxies nest, also in containers of anything, and so do handles of shared objects:
+//
+//   auto any = m.dict();   any["l"] = m.list<int>();   any["lock"] = mp::Lock();
+//   any["l"].as<mp::ListProxy<int>>().append(2);
+//
 // Threads: every handle may be used by several threads; calls of different threads do not wait for
 //          each other. What a program registers is called by many threads of the server, but one
 //          object of a registered type by one at a time.

@@ -10,6 +10,7 @@
 #include <multiprocessing/errors.hpp>
 #include <ostream>
 
+#include "managers/proxy_object.hpp"
 #include "managers/server_core.hpp"
 #include "managers/ticket.hpp"
 #include "os/fork_mutex.hpp"
@@ -48,7 +49,20 @@ class OwnReference {
   Ident ident_;
 };
 
+// Here, and not beside the function: whatever uses a proxy or serves one has this unit.
+[[maybe_unused]] const bool decoder_is_set = [] {
+  detail::set_proxy_decoder(&decode_held_proxy);
+  return true;
+}();
+
 }  // namespace
+
+std::string class_name(const std::string& type_id) {
+  if (type_id == "dict") return "DictProxy";
+  if (type_id == "list") return "ListProxy";
+  if (type_id == "set") return "SetProxy";
+  return type_id + "Proxy";
+}
 
 ToStrangers::ToStrangers(bool yes) noexcept : before_(to_strangers) { to_strangers |= yes; }
 ToStrangers::~ToStrangers() { to_strangers = before_; }
@@ -154,12 +168,7 @@ std::string BaseProxy::id() const {
 std::string BaseProxy::repr() const {
   if (core_ == nullptr) return "<BaseProxy object of nothing>";
   const std::string& type = core_->type_id;
-  const char* name = type == "dict"   ? "DictProxy"
-                     : type == "list" ? "ListProxy"
-                     : type == "set"  ? "SetProxy"
-                                      : nullptr;
-  const std::string of = name != nullptr ? std::string(name) : type + "Proxy";
-  return fmt::format("<{} object, typeid '{}' at 0x{}>", of, type, id());
+  return fmt::format("<{} object, typeid '{}' at 0x{}>", managers::class_name(type), type, id());
 }
 
 const Address& BaseProxy::address() const { return there(core_).link->address(); }

@@ -20,6 +20,9 @@ struct ProxyCore {
   std::shared_ptr<void> hold;  // a lease, or a reference in the server's own process
 };
 
+/// What Python calls the proxy of such an object: "ListProxy".
+[[nodiscard]] std::string class_name(const std::string& type_id);
+
 /// While one lives with `yes`, what this thread encodes goes to where no shared object can go:
 /// proxies travel without their tickets.
 class ToStrangers {

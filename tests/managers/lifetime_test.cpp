@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <csignal>
-#include <fstream>
 #include <optional>
 #include <string>
 
@@ -15,6 +14,7 @@ namespace {
 
 using test::eventually;
 using test::ManagerTest;
+using test::resident_kib;
 using namespace std::chrono_literals;
 
 class LifetimeTest : public ManagerTest {
@@ -99,14 +99,6 @@ TEST_P(LifetimeTest, AKilledProcessGivesUpItsReferencesWithinASecond) {
   holder.join();
 
   EXPECT_TRUE(eventually([&] { return manager_.number_of_objects() == 1; }, 1s));
-}
-
-std::size_t resident_kib(int pid) {
-  std::ifstream status("/proc/" + std::to_string(pid) + "/status");
-  for (std::string line; std::getline(status, line);) {
-    if (line.starts_with("VmRSS:")) return std::stoul(line.substr(6));
-  }
-  return 0;
 }
 
 void make_and_be_killed(DictProxy<int, ListProxy<int>> lists) {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <fstream>
 #include <multiprocessing/context.hpp>
 #include <multiprocessing/managers.hpp>
 #include <string>
@@ -34,6 +35,15 @@ class ManagerTest : public testing::TestWithParam<std::string> {
   Context context_ = get_context(GetParam());
   Manager manager_ = context_.Manager();
 };
+
+/// What a process keeps in memory.
+inline std::size_t resident_kib(int pid) {
+  std::ifstream status("/proc/" + std::to_string(pid) + "/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("VmRSS:")) return std::stoul(line.substr(6));
+  }
+  return 0;
+}
 
 inline std::string method_name(const testing::TestParamInfo<std::string>& info) {
   return info.param;

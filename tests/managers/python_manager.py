@@ -2,7 +2,7 @@
 # The Python side of python_test.cpp: messages by standard input and output, see python_peer.hpp.
 #
 #   python_manager.py PROTOCOL serve
-#   python_manager.py PROTOCOL use|use_types|use_shared|wait_in_get|lose_a_hold PORT
+#   python_manager.py PROTOCOL use|read_nested|use_types|use_shared|wait_in_get|lose_a_hold PORT
 import io
 import os
 import queue
@@ -94,6 +94,22 @@ def use(port):
     except IndexError as error:
         got.append("IndexError: " + str(error))
     say(repr(got))
+
+
+def read_nested(port):
+    class Manager(BaseManager):
+        pass
+
+    Manager.register("shared")
+    manager = Manager(address=("127.0.0.1", port), authkey=b"secret")
+    manager.connect()
+    shared = manager.shared()
+    got = [shared.get("plain")]
+    try:
+        shared.get("proxy")
+    except TypeError as error:
+        got.append(str(error).split(":")[0])
+    say(repr(got + [shared.__len__()]))
 
 
 def use_types(port):
@@ -229,5 +245,5 @@ def send_pickles_of(protocol):
 
 
 send_pickles_of(int(sys.argv[1]))
-tasks = (serve, use, use_types, use_shared, wait_in_get, lose_a_hold)
+tasks = (serve, use, read_nested, use_types, use_shared, wait_in_get, lose_a_hold)
 {task.__name__: task for task in tasks}[sys.argv[2]](*map(int, sys.argv[3:]))

@@ -279,6 +279,8 @@ template <class K = Object, class V = Object> class DictProxy : public BaseProxy
 };
 
 namespace detail {
-template <class K, class V> struct Traveller<DictProxy<K, V>> : ProxyTraveller<DictProxy<K, V>> {};
+template <class K, class V> struct Traveller<DictProxy<K, V>> : ProxyTraveller<DictProxy<K, V>> {
+  static constexpr std::string_view kTypeId = "dict";
+};
 }  // namespace detail
 }  // namespace multiprocessing

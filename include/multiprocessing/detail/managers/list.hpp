@@ -291,6 +291,8 @@ template <class T = Object> class ListProxy : public BaseProxy {
 };
 
 namespace detail {
-template <class T> struct Traveller<ListProxy<T>> : ProxyTraveller<ListProxy<T>> {};
+template <class T> struct Traveller<ListProxy<T>> : ProxyTraveller<ListProxy<T>> {
+  static constexpr std::string_view kTypeId = "list";
+};
 }  // namespace detail
 }  // namespace multiprocessing

@@ -93,6 +93,8 @@ class PoolProxy : public BaseProxy, public detail::PoolCalls<PoolProxy> {
 };
 
 namespace detail {
-template <> struct Traveller<PoolProxy> : ProxyTraveller<PoolProxy> {};
+template <> struct Traveller<PoolProxy> : ProxyTraveller<PoolProxy> {
+  static constexpr std::string_view kTypeId = "Pool";
+};
 }  // namespace detail
 }  // namespace multiprocessing

@@ -194,7 +194,9 @@ class ProxyAccess {
 void encode_proxy(Encoder& encoder, const BaseProxy& proxy);
 [[nodiscard]] std::shared_ptr<const managers::ProxyCore> decode_proxy(Decoder& decoder);
 
+/// A type id beside it, `kTypeId`, says of what objects a P may be made; none: of any.
 template <class P> struct ProxyTraveller {
+  static constexpr bool kProxy = true;
   static void encode(Encoder& encoder, const P& proxy) { encode_proxy(encoder, proxy); }
   static P decode(Decoder& decoder) { return ProxyAccess::make<P>(decode_proxy(decoder)); }
 };
@@ -214,7 +216,28 @@ struct TextFormatter : fmt::formatter<fmt::string_view> {
 };
 
 template <class P>
-concept ProxyType = std::derived_from<P, BaseProxy>;
+concept ProxyType = Complete<P> && std::derived_from<P, BaseProxy>;
+
+/// The objects that a P can be of: "dict"; empty: any.
+template <class P> [[nodiscard]] consteval std::string_view type_id_of() {
+  if constexpr (requires { Traveller<P>::kTypeId; })
+    return Traveller<P>::kTypeId;
+  else
+    return {};
+}
+
+/// A proxy in an Object. THROWS: ValueError for one that names nothing.
+[[nodiscard]] Object make_proxy_object(const BaseProxy& proxy);
+/// Null if `o` is no proxy of an object of that type id. What a CPython server holds may be of any:
+/// there it has the name that it was registered by.
+[[nodiscard]] std::shared_ptr<const managers::ProxyCore> proxy_in(const Object& o,
+                                                                  std::string_view type_id);
+
+template <ProxyType P> struct HandleForm<P> {
+  static Object make(const P& proxy) { return make_proxy_object(proxy); }
+  static bool holds(const Object& o) { return proxy_in(o, type_id_of<P>()) != nullptr; }
+  static P read(const Object& o) { return ProxyAccess::make<P>(proxy_in(o, type_id_of<P>())); }
+};
 
 }  // namespace detail
 }  // namespace multiprocessing

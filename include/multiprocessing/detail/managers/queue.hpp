@@ -69,8 +69,11 @@ template <class T = Object> class JoinableQueueProxy : public QueueProxy<T> {
 };
 
 namespace detail {
-template <class T> struct Traveller<QueueProxy<T>> : ProxyTraveller<QueueProxy<T>> {};
-template <class T>
-struct Traveller<JoinableQueueProxy<T>> : ProxyTraveller<JoinableQueueProxy<T>> {};
+template <class T> struct Traveller<QueueProxy<T>> : ProxyTraveller<QueueProxy<T>> {
+  static constexpr std::string_view kTypeId = "Queue";
+};
+template <class T> struct Traveller<JoinableQueueProxy<T>> : ProxyTraveller<JoinableQueueProxy<T>> {
+  static constexpr std::string_view kTypeId = "JoinableQueue";
+};
 }  // namespace detail
 }  // namespace multiprocessing

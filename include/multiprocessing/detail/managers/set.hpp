@@ -271,6 +271,8 @@ template <class T = Object> class SetProxy : public BaseProxy {
 };
 
 namespace detail {
-template <class T> struct Traveller<SetProxy<T>> : ProxyTraveller<SetProxy<T>> {};
+template <class T> struct Traveller<SetProxy<T>> : ProxyTraveller<SetProxy<T>> {
+  static constexpr std::string_view kTypeId = "set";
+};
 }  // namespace detail
 }  // namespace multiprocessing

@@ -39,7 +39,9 @@ template <class Q> class SharedQueueReferent final : public Referent {
   using T = typename Q::value_type;
   explicit SharedQueueReferent(Q queue) : queue_(std::move(queue)) {}
 
-  [[nodiscard]] std::string_view type_id() const override { return "Queue"; }
+  [[nodiscard]] std::string_view type_id() const override {
+    return kJoinable ? "JoinableQueue" : "Queue";
+  }
   [[nodiscard]] std::span<const Method> methods() const override {
     using Self = SharedQueueReferent;
     static constexpr Method kMethods[] = {

@@ -170,12 +170,26 @@ class BarrierProxy : public BaseProxy {
 };
 
 namespace detail {
-template <> struct Traveller<LockProxy> : ProxyTraveller<LockProxy> {};
-template <> struct Traveller<RLockProxy> : ProxyTraveller<RLockProxy> {};
-template <> struct Traveller<SemaphoreProxy> : ProxyTraveller<SemaphoreProxy> {};
-template <> struct Traveller<BoundedSemaphoreProxy> : ProxyTraveller<BoundedSemaphoreProxy> {};
-template <> struct Traveller<EventProxy> : ProxyTraveller<EventProxy> {};
-template <> struct Traveller<ConditionProxy> : ProxyTraveller<ConditionProxy> {};
-template <> struct Traveller<BarrierProxy> : ProxyTraveller<BarrierProxy> {};
+template <> struct Traveller<LockProxy> : ProxyTraveller<LockProxy> {
+  static constexpr std::string_view kTypeId = "Lock";
+};
+template <> struct Traveller<RLockProxy> : ProxyTraveller<RLockProxy> {
+  static constexpr std::string_view kTypeId = "RLock";
+};
+template <> struct Traveller<SemaphoreProxy> : ProxyTraveller<SemaphoreProxy> {
+  static constexpr std::string_view kTypeId = "Semaphore";
+};
+template <> struct Traveller<BoundedSemaphoreProxy> : ProxyTraveller<BoundedSemaphoreProxy> {
+  static constexpr std::string_view kTypeId = "BoundedSemaphore";
+};
+template <> struct Traveller<EventProxy> : ProxyTraveller<EventProxy> {
+  static constexpr std::string_view kTypeId = "Event";
+};
+template <> struct Traveller<ConditionProxy> : ProxyTraveller<ConditionProxy> {
+  static constexpr std::string_view kTypeId = "Condition";
+};
+template <> struct Traveller<BarrierProxy> : ProxyTraveller<BarrierProxy> {
+  static constexpr std::string_view kTypeId = "Barrier";
+};
 }  // namespace detail
 }  // namespace multiprocessing
