@@ -253,25 +253,32 @@ void ProxyCall::perform_in_python() {
   if (method_.text == "acquire" && !objects_.empty() && objects_.back().is_none()) {
     objects_.pop_back();
   }
+  Object keywords = Object::dict();
+  // A list's `sort` takes its arguments by their names alone there.
+  if (method_.text == "sort" && objects_.size() == 2 && objects_[0].is_none()) {
+    keywords["reverse"] = objects_[1];
+    objects_.clear();
+  }
   if (op == Op::kCallNamed) {
     const auto made = made_in_python([&] {
       auto core = std::make_shared<ProxyCore>();
       core->link = core_->link;
       return core;
     }());
-    ask_python(made->python_id, "#GETVALUE", Object::tuple());
+    ask_python(made->python_id, "#GETVALUE", Object::tuple(), keywords);
   } else if (core_->ident == 0 && core_->python_id.empty()) {
     result_ = core_->link->ask_python(std::string(method_.text), Object::tuple(objects_));
   } else {
-    ask_python(core_->python_id, std::string(method_.text), Object::tuple(objects_));
+    ask_python(core_->python_id, std::string(method_.text), Object::tuple(objects_), keywords);
   }
 }
 
-void ProxyCall::ask_python(const std::string& id, const std::string& method, const Object& args) {
+void ProxyCall::ask_python(const std::string& id, const std::string& method, const Object& args,
+                           const Object& keywords) {
   Object reply;
   try {
-    reply = managers::exchange_pickles(*state().channel,
-                                       managers::python_request(Object(id), method, args));
+    reply = managers::exchange_pickles(
+        *state().channel, managers::python_request(Object(id), method, args, keywords));
   } catch (const EOFError&) {
     fail_ended();
   } catch (...) {

@@ -171,6 +171,8 @@ std::string BaseProxy::repr() const {
   return fmt::format("<{} object, typeid '{}' at 0x{}>", managers::class_name(type), type, id());
 }
 
+bool BaseProxy::of_python() const noexcept { return core_ != nullptr && !core_->python_id.empty(); }
+
 const Address& BaseProxy::address() const { return there(core_).link->address(); }
 
 bool BaseProxy::same_as(const BaseProxy& other) const noexcept {

@@ -10,7 +10,7 @@ import signal
 import struct
 import sys
 import threading
-from multiprocessing.managers import AcquirerProxy, BaseManager, SyncManager
+from multiprocessing.managers import AcquirerProxy, BaseManager, ListProxy, SyncManager
 from multiprocessing.reduction import ForkingPickler
 
 
@@ -47,6 +47,9 @@ def serve():
         "pop", "__delitem__", "__str__"])
     Manager.register("get_list", callable=lambda: numbers, exposed=[
         "__getitem__", "__setitem__", "__len__", "append", "pop", "sort", "reverse", "index"])
+    sorted_numbers = [2, 3, 1]
+    Manager.register("get_list_of_a_sync_manager", callable=lambda: sorted_numbers,
+                     proxytype=ListProxy)
     Manager.register("Counter", Counter)
     mutex = threading.Lock()
     Manager.register("get_lock", callable=lambda: mutex, proxytype=AcquirerProxy)
@@ -119,6 +122,13 @@ def use_types(port):
     d["b"] = [1, 2]
     lst = manager.list([1, 2, 3])
     lst.append("x")
+    cut = manager.list([0, 1, 2, 3, 4])
+    cut[1:3] = ["a", "b", "c"]
+    del cut[4:]
+    added, doubled = cut + [5], 2 * manager.list([1])
+    cut *= 2
+    del cut[0]
+    operators = [added, doubled, list(cut), d._callmethod("__or__", ({"b": 0},))]
     lock, event, value = manager.Lock(), manager.Event(), manager.Value("i", 5)
     with lock:
         locked = not lock.acquire(False)
@@ -145,7 +155,7 @@ def use_types(port):
         except Exception as error:
             keywords.append("takes no keyword argument" in str(error))
     say(repr([d["b"], len(d), "a" in d, lst[0], list(lst), lst[-1], lst[1:3], lst[:-2], locked, event.wait(1), value.value,
-              names.x, names.y, str(names), str(d), iterated, keywords]))
+              names.x, names.y, str(names), str(d), iterated, keywords, operators]))
 
 
 def use_shared(port):

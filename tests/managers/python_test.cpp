@@ -67,6 +67,22 @@ TEST_P(PythonServerTest, ItsDictAndListAreProxiesOfTheirKind) {
   EXPECT_THROW(static_cast<void>(numbers.at(99)), IndexError);
 }
 
+TEST_P(PythonServerTest, AListOfWhichASyncManagerExposesLessIsAListProxyAllTheSame) {
+  const auto numbers = manager_.call<ListProxy<int>>("get_list_of_a_sync_manager");
+
+  numbers.sort(true);
+
+  EXPECT_EQ(numbers.copy(), (std::vector<int>{3, 2, 1}));
+  EXPECT_EQ(numbers.slice(-2, 9), (std::vector<int>{2, 1}));
+  int sum = 0;
+  for (const int number : numbers) sum += number;
+  EXPECT_EQ(sum, 6);
+  numbers.sort();
+  EXPECT_EQ(numbers.index(3), 2U);
+  EXPECT_EQ(numbers.count(1), 1U);
+  EXPECT_TRUE(numbers.contains(2));
+}
+
 TEST_P(PythonServerTest, ItsLockIsALockProxy) {
   auto lock = manager_.call<LockProxy>("get_lock");
 
@@ -145,7 +161,9 @@ TEST_P(PythonClientTest, UsesTheTypesOfASyncManager) {
             "[[1, 2], 3, True, 1, [1, 2, 3, 'x'], 'x', [2, 3], [1, 2], True, True, 6, 1, 'two', "
             "\"Namespace(x=1, y='two')\", \"{'a': 1, 'b': [1, 2], 'c': 3}\", "
             "[['a', 'b'], ['a', 'b', 'c'], 'the end', {'a': 1, 'b': [1, 2], 'c': 3}], "
-            "[True, [True, True, False], {'b': 2, 'x': 1}, True, True]]");
+            "[True, [True, True, False], {'b': 2, 'x': 1}, True, True], "
+            "[[0, 'a', 'b', 'c', 5], [1, 1], ['a', 'b', 'c', 0, 'a', 'b', 'c'], "
+            "{'a': 1, 'b': 0}]]");
   EXPECT_EQ(python.finish(), 0);
 }
 

@@ -48,6 +48,8 @@ template <class Map> class DictReferent final : public Referent {
         {"items", "", run_method<Self, &Self::items>},
         {"clear", "", run_method<Self, &Self::clear>},
         {"copy", "", run_method<Self, &Self::copy>},
+        {"__or__", "value", run_method<Self, &Self::united>},
+        {"__ior__", "value", run_method<Self, &Self::update>},
         {"__iter__", "", run_method<Self, &Self::iterate>},
     };
     return kMethods;
@@ -192,6 +194,12 @@ template <class Map> class DictReferent final : public Referent {
   void clear(ServerCall& /*call*/) {
     const std::lock_guard guard(mutex_);
     map_->clear();
+  }
+  // Python's d | other.
+  void united(ServerCall& call) {
+    Object all = value();
+    for (const auto& [key, item] : call.arg<Object>().items()) all[key] = item;
+    call.reply(all);
   }
 
   mutable std::mutex mutex_;

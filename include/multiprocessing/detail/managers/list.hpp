@@ -65,6 +65,10 @@ template <class Items> class ListReferent final : public Referent {
         {"slice", "start,stop", run_method<Self, &Self::slice>},
         {"copy", "", run_method<Self, &Self::copy>},
         {"clear", "", run_method<Self, &Self::clear>},
+        {"__add__", "value", run_method<Self, &Self::add>},
+        {"__mul__", "value", run_method<Self, &Self::multiply>},
+        {"__rmul__", "value", run_method<Self, &Self::multiply>},
+        {"__imul__", "value", run_method<Self, &Self::multiply_in_place>},
     };
     return kMethods;
   }
@@ -119,15 +123,36 @@ template <class Items> class ListReferent final : public Referent {
     call.reply<T>((*items_)[checked_index(index.as<std::int64_t>(), items_->size(), "list index")]);
   }
   void set_item(ServerCall& call) {
+    if (call.python()) return set_for_python(call);
     const auto index = call.arg<std::int64_t>();
-    auto value = call.arg<T>();
+    set(index, call.arg<T>());
+  }
+  void set(std::int64_t index, T value) {
     const Lock guard(mutex_);
     (*items_)[checked_index(index, items_->size(), "list assignment index")] = std::move(value);
   }
-  void erase(ServerCall& call) {
-    const auto index = call.arg<std::int64_t>();
+  void set_for_python(ServerCall& call) {
+    const auto index = call.arg<Object>();
+    if (!slice_in(index, 0)) return set(index.as<std::int64_t>(), call.arg<T>());
+    auto values = items_arg<T>(call);
     const Lock guard(mutex_);
-    items_->erase(place(checked_index(index, items_->size(), "list assignment index")));
+    const auto [begin, end] = *slice_in(index, items_->size());
+    // What may throw comes first.
+    Items changed(place(0), place(begin));
+    changed.insert(changed.end(), std::make_move_iterator(values.begin()),
+                   std::make_move_iterator(values.end()));
+    changed.insert(changed.end(), place(end), items_->end());
+    *items_ = std::move(changed);
+  }
+  void erase(ServerCall& call) {
+    const auto index = call.python() ? call.arg<Object>() : Object(call.arg<std::int64_t>());
+    const Lock guard(mutex_);
+    if (const auto range = slice_in(index, items_->size())) {
+      items_->erase(place(range->first), place(range->second));
+      return;
+    }
+    items_->erase(
+        place(checked_index(index.as<std::int64_t>(), items_->size(), "list assignment index")));
   }
   void size(ServerCall& call) {
     const Lock guard(mutex_);
@@ -219,6 +244,35 @@ template <class Items> class ListReferent final : public Referent {
     const Lock guard(mutex_);
     items_->clear();
   }
+  void add(ServerCall& call) {
+    const auto more = items_arg<T>(call);
+    const Lock guard(mutex_);
+    std::vector<T> all(items_->begin(), items_->end());
+    all.insert(all.end(), more.begin(), more.end());
+    call.reply(all);
+  }
+  // REQUIRES: mutex_ is held.
+  template <class All> [[nodiscard]] All repeated(std::int64_t times) const {
+    const auto n = static_cast<std::size_t>(std::max<std::int64_t>(times, 0));
+    All all;
+    if (n > all.max_size() / std::max<std::size_t>(items_->size(), 1)) {
+      throw MemoryError("list: so many repetitions have no room in memory");
+    }
+    for (std::size_t i = 0; i < n && !items_->empty(); ++i) {
+      all.insert(all.end(), items_->begin(), items_->end());
+    }
+    return all;
+  }
+  void multiply(ServerCall& call) {
+    const auto times = call.arg<std::int64_t>();
+    const Lock guard(mutex_);
+    call.reply(repeated<std::vector<T>>(times));
+  }
+  void multiply_in_place(ServerCall& call) {
+    const auto times = call.arg<std::int64_t>();
+    const Lock guard(mutex_);
+    *items_ = repeated<Items>(times);
+  }
 
   mutable std::mutex mutex_;
   Holder<Items> items_;  // guarded by mutex_
@@ -271,9 +325,16 @@ template <class T = Object> class ListProxy : public BaseProxy {
   [[nodiscard]] bool empty() const { return size() == 0; }
   /// Python's l[from:to].
   [[nodiscard]] std::vector<T> slice(std::int64_t from, std::int64_t to) const {
-    return run<std::vector<T>>("slice", from, to);
+    if (!of_python()) return run<std::vector<T>>("slice", from, to);
+    const auto all = copy();
+    const std::size_t begin = detail::clamped_index(from, all.size());
+    const std::size_t end = std::max(begin, detail::clamped_index(to, all.size()));
+    return std::vector<T>(all.begin() + static_cast<std::ptrdiff_t>(begin),
+                          all.begin() + static_cast<std::ptrdiff_t>(end));
   }
-  [[nodiscard]] std::vector<T> copy() const { return run<std::vector<T>>("copy"); }
+  [[nodiscard]] std::vector<T> copy() const {
+    return of_python() ? run<std::vector<T>>("#GETVALUE") : run<std::vector<T>>("copy");
+  }
   void clear() const { run<void>("clear"); }
 
   /// Its elements, as they are when the loop begins.

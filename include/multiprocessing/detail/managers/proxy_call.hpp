@@ -89,7 +89,8 @@ class ProxyCall {
   [[nodiscard]] Decoder reply() const;
   [[noreturn]] void fail_ended();
   void perform_in_python();
-  void ask_python(const std::string& id, const std::string& method, const Object& args);
+  void ask_python(const std::string& id, const std::string& method, const Object& args,
+                  const Object& keywords);
   [[nodiscard]] std::shared_ptr<const managers::ProxyCore> made_in_python(
       std::shared_ptr<managers::ProxyCore> core);
   [[noreturn]] static void refuse_in_python(const std::string& type);
@@ -155,6 +156,8 @@ class BaseProxy {
   explicit BaseProxy(std::shared_ptr<const managers::ProxyCore> core) noexcept
       : core_(std::move(core)) {}
 
+  /// Whether the object is a CPython server's, whose methods are Python's alone.
+  [[nodiscard]] bool of_python() const noexcept;
   template <class R, class... Args> R run(detail::MethodName method, const Args&... args) const {
     detail::ProxyCall call(core_.get(), method);
     (call.add(args), ...);
