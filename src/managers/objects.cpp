@@ -15,6 +15,24 @@ namespace {
 constexpr std::int64_t kUnderWayNs = 60'000'000'000;
 constexpr std::size_t kDescribedBytes = 75;
 
+// One after the other, also where each refers to the next: a chain of them needs no stack.
+void end(std::shared_ptr<detail::Referent> referent) {
+  using Ending = std::vector<std::shared_ptr<detail::Referent>>;
+  static thread_local Ending* ending = nullptr;
+  if (ending != nullptr) {
+    ending->push_back(std::move(referent));
+    return;
+  }
+  Ending others;
+  ending = &others;
+  referent.reset();
+  while (!others.empty()) {
+    const auto next = std::move(others.back());
+    others.pop_back();
+  }
+  ending = nullptr;
+}
+
 }  // namespace
 
 Ident Objects::retain(const std::shared_ptr<detail::Referent>& referent) {
@@ -43,16 +61,19 @@ bool Objects::retain(Ident ident) {
 }
 
 void Objects::release(Ident ident, std::size_t times) {
-  std::shared_ptr<detail::Referent> ended;  // destroyed without the lock
-  const std::lock_guard guard(mutex_);
-  const auto found = entries_.find(ident);
-  if (found == entries_.end()) return;
-  Entry& entry = found->second;
-  entry.references -= std::min(entry.references, times);
-  if (entry.references != 0) return;
-  ended = std::move(entry.referent);
-  numbers_.erase(ended.get());
-  entries_.erase(found);
+  std::shared_ptr<detail::Referent> ended;
+  {
+    const std::lock_guard guard(mutex_);
+    const auto found = entries_.find(ident);
+    if (found == entries_.end()) return;
+    Entry& entry = found->second;
+    entry.references -= std::min(entry.references, times);
+    if (entry.references != 0) return;
+    ended = std::move(entry.referent);
+    numbers_.erase(ended.get());
+    entries_.erase(found);
+  }
+  end(std::move(ended));
 }
 
 bool Objects::keep_for_a_while(Ident ident) {
