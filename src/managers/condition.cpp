@@ -50,7 +50,7 @@ void ConditionReferent::wait(ServerCall& call) {
   } catch (...) {
     // It cannot do what it was woken for.
     if (notified) condition_.notify();
-    condition_.release();
+    state(condition_).lock().release_all();
     throw;
   }
   lock_->note_held(call.caller(), false);
@@ -60,10 +60,15 @@ void ConditionReferent::wait(ServerCall& call) {
 // With the lock in the calling thread's name.
 bool ConditionReferent::wait_for_call(ServerCall& call, Timeout timeout) {
   auto check = [&] { call.check_caller(); };
+  bool let_go = false;
   try {
-    return state(condition_).wait(os::Deadline::after(timeout), sync::Look::of(check));
-  } catch (const OwnerDiedError&) {
-    lock_->note_lost(call.caller());
+    return state(condition_).wait(os::Deadline::after(timeout), sync::Look::of(check), &let_go);
+  } catch (...) {
+    if (let_go) {
+      lock_->note_lost(call.caller());
+    } else {
+      lock_->note_held(call.caller(), false);
+    }
     throw;
   }
 }

@@ -7,7 +7,6 @@
 #include <multiprocessing/detail/managers/waits.hpp>
 #include <multiprocessing/errors.hpp>
 
-#include "os/log.hpp"
 #include "sync/handle_state.hpp"
 
 namespace multiprocessing::managers {
@@ -67,14 +66,28 @@ void LockReferent::note_held(const Caller& caller, bool acquired) {
   }
   belong_to(number_);
   holder_ = caller;
-  if (acquired) lost_.note_acquired(name_of(caller));
+  if (acquired) {
+    lost_.note_acquired(name_of(caller));
+  } else {
+    lost_.keep(name_of(caller));
+  }
 }
 
 bool LockReferent::take_again(const Caller& caller) {
   const std::lock_guard guard(mutex_);
   if (!state().recursive() || !is_holder(caller)) return false;
   const Lent lent(*this);
-  return lock_.acquire(false);
+  lock_.acquire(false);
+  lost_.note_acquired(name_of(caller));
+  return true;
+}
+
+bool LockReferent::try_as_holder(const Caller& caller, const std::function<void()>& act) {
+  const std::lock_guard guard(mutex_);
+  if (!is_holder(caller)) return false;
+  const Lent lent(*this);
+  act();
+  return true;
 }
 
 // The caller's end is looked at only between the slices: who has got it is noted as its holder, be
@@ -117,26 +130,28 @@ void LockReferent::make_consistent(ServerCall& /*call*/) { lock_.make_consistent
 
 void LockReferent::client_died(Client& client) noexcept {
   const std::lock_guard guard(mutex_);
+  lost_.forget_client(client.id);
   if (holder_.client.get() != &client) return;
   holder_ = {};
   try {
     state().die_holding(client.pid, client.name);
-  } catch (const std::exception& error) {
-    // It was the warning that failed.
-    os::log_warning(error.what());
+  } catch (const std::exception&) {
+    // It is done; the warning of a recovering lock had no memory.
   }
 }
 
 void LockReferent::lend(const Caller& caller) {
   const std::lock_guard guard(mutex_);
   require_held(caller);
-  forget_holder();
+  lost_.prepare(name_of(caller));
+  // The client is told of still, to forget what it lost.
+  holder_ = {};
   belong_to(sync::thread_number());
 }
 
-void LockReferent::note_lost(const Caller& caller) {
+void LockReferent::note_lost(const Caller& caller) noexcept {
   const std::lock_guard guard(mutex_);
-  lost_.add(name_of(caller), sync::LockState::take_lost(state()));
+  lost_.lose(name_of(caller), sync::LockState::take_lost(state()));
 }
 
 }  // namespace multiprocessing::managers

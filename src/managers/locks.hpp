@@ -6,9 +6,13 @@
 // A holder is a client process; of an RLock, a thread of one.
 //
 // Death: the server tells of a client's end by client_died(). A lock then stays shut, and whoever
-//        comes, or waits on a condition of it, gets OwnerDiedError, until make_consistent().
+//        comes, or waits on a condition of it, gets OwnerDiedError, until make_consistent(). Where
+//        a process of the program releases a Lock that a client holds, and the server's process
+//        itself takes it next, or takes it for another client at that moment, the death of the
+//        first client is told as if it had still held it.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <multiprocessing/detail/managers/referent.hpp>
 #include <multiprocessing/synchronize.hpp>
 #include <mutex>
@@ -16,6 +20,7 @@
 #include <vector>
 
 #include "managers/client.hpp"
+#include "managers/lost_levels.hpp"
 #include "sync/bounded_semaphore_state.hpp"
 #include "sync/condition_state.hpp"
 #include "sync/lock_state.hpp"
@@ -55,14 +60,16 @@ class LockReferent final : public Referent {
     const Lent lent(*this);
     act();
   }
-  /// The calling thread holds it instead of the caller. THROWS: RuntimeError.
+  /// The calling thread holds it instead of the caller. THROWS: RuntimeError; std::bad_alloc.
   void lend(const Caller& caller);
   /// The other way round. `acquired`: it did not hold it before. THROWS: std::bad_alloc; then
   /// nobody holds it.
   void note_held(const Caller& caller, bool acquired);
   /// It was lost when the calling thread waited for it: so many releases of the caller, as many as
   /// it held levels, are of no effect.
-  void note_lost(const Caller& caller);
+  void note_lost(const Caller& caller) noexcept;
+  /// Calls `act` if the caller holds it; says whether.
+  bool try_as_holder(const Caller& caller, const std::function<void()>& act);
 
  private:
   // An RLock belongs to a number that no thread has while a client holds it, and to a session's
@@ -85,8 +92,7 @@ class LockReferent final : public Referent {
   void belong_to(std::uint32_t number);
   void forget_holder() noexcept;
 
-  using Holder = std::pair<std::uint64_t, std::uint32_t>;  // a client's id, and the thread
-  [[nodiscard]] static Holder name_of(const Caller& caller) {
+  [[nodiscard]] static LostLevels::Holder name_of(const Caller& caller) {
     return {caller.client->id, caller.thread};
   }
 
@@ -95,7 +101,7 @@ class LockReferent final : public Referent {
   const std::uint32_t number_ = sync::new_thread_number();
   mutable std::mutex mutex_;  // guards what follows; nobody waits for the lock with it
   Caller holder_;             // no client: nobody, or somebody of the program
-  sync::LostHolds<Holder> lost_;
+  LostLevels lost_;
 };
 
 class ConditionReferent final : public Referent {

@@ -13,7 +13,7 @@
 #include "managers/proxy_object.hpp"
 #include "managers/server_core.hpp"
 #include "managers/ticket.hpp"
-#include "os/fork_mutex.hpp"
+#include "os/anew_after_fork.hpp"
 
 namespace multiprocessing::managers {
 namespace {
@@ -139,10 +139,11 @@ std::shared_ptr<Referent> referent_behind(const BaseProxy& proxy) {
 std::shared_ptr<Referent> referent_at(const void* thing,
                                       const std::function<std::shared_ptr<Referent>()>& make) {
   // Of the process, not of a server: two servers here must not guard one thing by two mutexes.
-  static auto* const mutex = new os::ForkMutex;
-  static auto* const all = new std::unordered_map<const void*, std::shared_ptr<Referent>>;
-  const std::lock_guard guard(*mutex);
-  auto& referent = (*all)[thing];
+  constinit static os::ForkMutex mutex;
+  constinit static os::AnewAfterFork<std::unordered_map<const void*, std::shared_ptr<Referent>>>
+      all;
+  const std::lock_guard guard(mutex);
+  auto& referent = all.get()[thing];
   if (referent == nullptr) referent = make();
   return referent;
 }

@@ -56,8 +56,13 @@ void SemaphoreReferent::acquire_many(ServerCall& call) {
 void SemaphoreReferent::note_taken(ServerCall& call, int permits) {
   if (!bounded_) {
     // Permits are signals: one that nobody received is for another.
-    call.on_undelivered(
-        [semaphore = semaphore_, permits]() mutable { semaphore.release(permits); });
+    try {
+      call.on_undelivered(
+          [semaphore = semaphore_, permits]() mutable { semaphore.release(permits); });
+    } catch (...) {
+      semaphore_.release(permits);
+      throw;
+    }
     return;
   }
   Client* const client = call.caller().client.get();

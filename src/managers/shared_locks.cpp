@@ -3,7 +3,7 @@
 #include <unordered_map>
 
 #include "managers/locks.hpp"
-#include "os/fork_mutex.hpp"
+#include "os/anew_after_fork.hpp"
 
 namespace multiprocessing::detail {
 namespace {
@@ -12,17 +12,20 @@ using managers::Of;
 
 // Of the process, not of a server: of two servers here, neither must take the other's hold for the
 // program's.
+constinit os::ForkMutex referents_mutex;
+constinit os::AnewAfterFork<std::unordered_map<const void*, std::weak_ptr<Referent>>> referents;
+
+// One for each shared object.
 template <class Make> auto referent_of_object(const Handle& object, Make make) -> decltype(make()) {
-  static auto* const mutex = new os::ForkMutex;
-  static auto* const all = new std::unordered_map<const void*, std::weak_ptr<Referent>>;
   using Made = typename decltype(make())::element_type;
-  const std::lock_guard guard(*mutex);
-  if (const auto found = all->find(object.get()); found != all->end()) {
+  const std::lock_guard guard(referents_mutex);
+  auto& all = referents.get();
+  if (const auto found = all.find(object.get()); found != all.end()) {
     if (auto referent = found->second.lock()) return std::static_pointer_cast<Made>(referent);
   }
   auto referent = make();
-  std::erase_if(*all, [](const auto& entry) { return entry.second.expired(); });
-  all->insert_or_assign(object.get(), referent);
+  std::erase_if(all, [](const auto& entry) { return entry.second.expired(); });
+  all.insert_or_assign(object.get(), referent);
   return referent;
 }
 
@@ -33,6 +36,10 @@ std::shared_ptr<managers::LockReferent> lock_referent(const AnyLock& lock) {
 }
 
 }  // namespace
+
+bool run_as_holder(Referent& lock, const Caller& caller, const std::function<void()>& act) {
+  return static_cast<managers::LockReferent&>(lock).try_as_holder(caller, act);
+}
 
 std::shared_ptr<Referent> referent_of_handle(const AnyLock& lock) { return lock_referent(lock); }
 

@@ -110,7 +110,7 @@ void BarrierState::throw_broken() {
   throw BrokenBarrierError(begin + "broken" + end);
 }
 
-BarrierState::Party& BarrierState::arrive(const os::Deadline& deadline) {
+BarrierState::Party& BarrierState::arrive(const os::Deadline& deadline, const Look& look) {
   for (;;) {
     if (phase_ == kFilling) look_for_dead();
     if (phase_ == kBarrierBroken) throw_broken();
@@ -132,6 +132,7 @@ BarrierState::Party& BarrierState::arrive(const os::Deadline& deadline) {
     crowded_.store(1);
     const std::uint32_t turn = turn_.load();
     wait_for_turn(turn, acting ? os::Deadline::never() : deadline);
+    look();
   }
 }
 
@@ -150,7 +151,7 @@ std::uint32_t BarrierState::wait(Timeout timeout, const BarrierAction& action, c
   bool last = false;
   {
     const RawLockGuard guard(lock_);
-    self = &arrive(deadline);
+    self = &arrive(deadline, look);
     last = self->arrival.load() + 1 == parties_;
     if (last && has_action_) {
       phase_ = kActing;

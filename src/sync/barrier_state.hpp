@@ -79,7 +79,7 @@ class BarrierState : public memory::ObjectHeader {
   [[nodiscard]] bool somebody_died() noexcept;
   [[nodiscard]] std::uint32_t count_waiting() noexcept;
   [[nodiscard]] Party* free_entry() noexcept;
-  Party& arrive(const os::Deadline& deadline);
+  Party& arrive(const os::Deadline& deadline, const Look& look);
   void wait_for_turn(std::uint32_t turn, const os::Deadline& deadline);
   void run(Party& self, const BarrierAction& action);
   void sleep(Party& self, const os::Deadline& deadline, const Look& look);

@@ -166,7 +166,7 @@ void ConditionState::sleep(Waiter& waiter, std::uint32_t deaths, const os::Deadl
   }
 }
 
-bool ConditionState::wait(const os::Deadline& deadline, const Look& look) {
+bool ConditionState::wait(const os::Deadline& deadline, const Look& look, bool* let_go) {
   require_lock("wait()");
   enter();
   Waiter* waiter = nullptr;
@@ -177,6 +177,7 @@ bool ConditionState::wait(const os::Deadline& deadline, const Look& look) {
   }
   const std::uint32_t deaths = lock().deaths();
   const std::uint32_t levels = release_lock(*waiter);
+  if (let_go != nullptr) *let_go = true;
   try {
     sleep(*waiter, deaths, deadline, look);
     lock().acquire_all(levels, look);

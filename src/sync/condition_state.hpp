@@ -48,8 +48,10 @@ class ConditionState : public memory::ObjectHeader {
 
   [[nodiscard]] LockState& lock() noexcept;
   /// THROWS: AssertionError without the lock; OwnerDiedError where the lock's holder died, then
-  /// the lock is not held; what `look` throws: the same, and a notification goes to another.
-  bool wait(const os::Deadline& deadline, const Look& look = {});
+  /// the lock is not held; what `look` throws: the same, and a notification goes to another;
+  /// MemoryError. `let_go`: set as soon as the lock is let go; what is thrown before leaves it
+  /// held.
+  bool wait(const os::Deadline& deadline, const Look& look = {}, bool* let_go = nullptr);
   /// Wakes the `count` living waiters that have waited longest. THROWS: AssertionError.
   void notify(std::uint32_t count);
   void notify_all();

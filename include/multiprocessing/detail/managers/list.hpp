@@ -258,6 +258,7 @@ template <class Items> class ListReferent final : public Referent {
     if (n > all.max_size() / std::max<std::size_t>(items_->size(), 1)) {
       throw MemoryError("list: so many repetitions have no room in memory");
     }
+    if constexpr (requires { all.reserve(n); }) all.reserve(n * items_->size());
     for (std::size_t i = 0; i < n && !items_->empty(); ++i) {
       all.insert(all.end(), items_->begin(), items_->end());
     }

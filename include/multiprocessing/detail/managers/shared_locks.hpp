@@ -5,6 +5,7 @@
 #include <multiprocessing/detail/managers/referent.hpp>
 #include <multiprocessing/synchronize.hpp>
 
+#include <functional>
 #include <memory>
 
 namespace multiprocessing::detail {
@@ -16,6 +17,9 @@ namespace multiprocessing::detail {
 [[nodiscard]] std::shared_ptr<Referent> referent_of_handle(const Event& event);
 [[nodiscard]] std::shared_ptr<Referent> referent_of_handle(const Condition& condition);
 [[nodiscard]] std::shared_ptr<Referent> referent_of_handle(const Barrier& barrier);
+
+/// Runs `act` if the caller of a server holds the lock of that referent; says whether.
+bool run_as_holder(Referent& lock, const Caller& caller, const std::function<void()>& act);
 
 template <class T>
 concept LockHandle = requires(const T& handle) {

@@ -4,11 +4,13 @@
 //
 // Death: of a process that holds its lock: who calls gets OwnerDiedError until somebody repairs it.
 #pragma once
+#include <multiprocessing/detail/managers/shared_locks.hpp>
 #include <multiprocessing/detail/managers/value.hpp>
 #include <multiprocessing/detail/managers/waits.hpp>
 #include <multiprocessing/sharedctypes.hpp>
 
 #include <chrono>
+#include <memory>
 #include <mutex>
 #include <span>
 #include <type_traits>
@@ -27,10 +29,14 @@ template <Message T> inline constexpr bool kIsSharedArray<RawArray<T>> = true;
 /// See OwnData. S: a Value, RawValue, Array or RawArray.
 template <class S> class SharedData {
  public:
-  explicit SharedData(S shared) : shared_(std::move(shared)) {}
+  explicit SharedData(S shared) : shared_(std::move(shared)) {
+    if constexpr (kHasLock) lock_ = referent_of_handle(shared_.get_lock());
+  }
 
   template <class Use> void use(ServerCall& call, Use use) const {
     if constexpr (kHasLock) {
+      // The caller may hold the lock already, through a proxy of that.
+      if (run_as_holder(*lock_, call.caller(), [&] { use(data()); })) return;
       in_slices(call, forever, [&](Timeout slice, bool) { return shared_.acquire(slice); });
       const std::lock_guard guard(shared_, std::adopt_lock);
       use(data());
@@ -64,6 +70,7 @@ template <class S> class SharedData {
   }
 
   S shared_;
+  std::shared_ptr<Referent> lock_;  // stands for the lock, if there is one
 };
 
 }  // namespace multiprocessing::detail
