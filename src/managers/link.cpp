@@ -5,7 +5,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <iterator>
 #include <map>
 #include <multiprocessing/detail/message.hpp>
 #include <multiprocessing/detail/pickle.hpp>
@@ -23,6 +25,7 @@
 #include "os/stream_socket.hpp"
 #include "os/system_error.hpp"
 #include "process/error_codec.hpp"
+#include "sync/thread_name.hpp"
 
 namespace multiprocessing::managers {
 namespace {
@@ -58,6 +61,28 @@ OwnSocket connected_to(const os::SocketAddress& address, const os::Deadline& dea
   auto socket = OwnSocket::made_by([&] { return os::make_stream_socket(address.family()); });
   os::connect_socket(socket.get(), address, deadline);
   return socket;
+}
+
+// Closes a thread's connections to CPython servers when it ends.
+struct OwnConnections {
+  std::vector<std::weak_ptr<ServerLink>> links;
+  OwnConnections() = default;
+  OwnConnections(const OwnConnections&) = delete;
+  OwnConnections& operator=(const OwnConnections&) = delete;
+  ~OwnConnections() {
+    for (const auto& each : links) {
+      if (const auto link = each.lock()) link->thread_ends(sync::thread_number());
+    }
+  }
+};
+thread_local OwnConnections own_connections;
+
+void end_with_this_thread(const std::weak_ptr<ServerLink>& link) {
+  auto& links = own_connections.links;
+  std::erase_if(links, [&](const auto& each) {
+    return each.expired() || (!each.owner_before(link) && !link.owner_before(each));
+  });
+  links.push_back(link);
 }
 
 }  // namespace
@@ -98,16 +123,31 @@ void ServerLink::forget_parents() noexcept {
   generation_ = os::fork_generation();
 }
 
+// REQUIRES: mutex_ is held.
+std::unique_ptr<Channel> ServerLink::take_idle() noexcept {
+  const auto found = std::find_if(idle_.rbegin(), idle_.rend(), [](const auto& channel) {
+    return !channel->python || channel->thread == sync::thread_number();
+  });
+  if (found == idle_.rend()) return nullptr;
+  auto channel = std::move(*found);
+  idle_.erase(std::next(found).base());
+  return channel;
+}
+
+void ServerLink::thread_ends(std::uint32_t thread) noexcept {
+  const std::lock_guard guard(mutex_);
+  forget_parents();
+  std::erase_if(idle_,
+                [&](const auto& channel) { return channel->python && channel->thread == thread; });
+}
+
 std::unique_ptr<Channel> ServerLink::take() {
   for (bool first = true;; first = false) {
     std::unique_ptr<Channel> channel;
     {
       const std::lock_guard guard(mutex_);
       forget_parents();
-      if (!idle_.empty()) {
-        channel = std::move(idle_.back());
-        idle_.pop_back();
-      }
+      channel = take_idle();
     }
     if (channel == nullptr) {
       channel = first && !reached_.load() ? connect() : connect_another();
@@ -136,7 +176,7 @@ void ServerLink::give_back(std::unique_ptr<Channel> channel) noexcept {
   reached_.store(true);
   const std::lock_guard guard(mutex_);
   forget_parents();
-  if (idle_.size() < kIdleMost) idle_.push_back(std::move(channel));
+  if (channel->python || idle_.size() < kIdleMost) idle_.push_back(std::move(channel));
 }
 
 OwnSocket ServerLink::open_socket() const {
@@ -170,6 +210,8 @@ std::unique_ptr<Channel> ServerLink::connect() {
     channel = std::make_unique<Channel>();
     channel->generation = os::fork_generation();
     channel->python = true;
+    channel->thread = sync::thread_number();
+    end_with_this_thread(weak_from_this());
     channel->server = "Python";
     channel->socket = open_socket();
     const Object request =
@@ -218,7 +260,11 @@ void ServerLink::greet(Channel& channel) {
 
 void ServerLink::ask(Op op, Ident ident) {
   auto channel = take();
-  if (channel->python) return give_back(std::move(channel));
+  if (channel->python) {
+    give_back(std::move(channel));
+    if (op == Op::kShutdown) ask_python("shutdown", Object::tuple());
+    return;
+  }
   for (bool again = channel->used;; again = false) {
     detail::OutgoingEncoder encoder;
     RequestHeader header;
@@ -264,11 +310,12 @@ void ServerLink::tell(Op op, Ident ident) noexcept {
   }
 }
 
-Object ServerLink::ask_python(const std::string& function, const Object& args) {
+Object ServerLink::ask_python(const std::string& function, const Object& args,
+                              const Object& keywords) {
   Channel channel;
   channel.generation = os::fork_generation();
   channel.socket = open_socket();
-  const auto reply = exchange_pickles(channel, python_request(nullptr, function, args));
+  const auto reply = exchange_pickles(channel, python_request(nullptr, function, args, keywords));
   return python_result(reply, "Python");
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // A process's connections to a server. A call takes one for itself, and gives it back; so there
-// are as many as there were calls at a time, and at least one while the process has a proxy.
+// are as many as there were calls at a time, and at least one while the process has a proxy. To a
+// CPython server each thread has its own until it ends: there an RLock belongs to a connection.
 //
 // Fork: the child has none, and opens its own.
 #pragma once
@@ -21,9 +22,10 @@ namespace multiprocessing::managers {
 struct Channel {
   OwnSocket socket;
   FrameReader reader;
-  bool python = false;   // the server is CPython's
-  bool in_tree = false;  // both share an arena
-  bool used = false;     // it has been idle before
+  bool python = false;       // the server is CPython's
+  bool in_tree = false;      // both share an arena
+  bool used = false;         // it has been idle before
+  std::uint32_t thread = 0;  // of a CPython server: whose it is
   std::uint32_t generation = 0;
   pid_t pid = 0;
   std::uint64_t max_message_bytes = kAnyLength;
@@ -52,6 +54,8 @@ class ServerLink : public std::enable_shared_from_this<ServerLink> {
   /// on its address did that. THROWS: EOFError where nobody listens any more, too.
   [[nodiscard]] std::unique_ptr<Channel> connect_another();
   void give_back(std::unique_ptr<Channel> channel) noexcept;
+  /// Closes those that a thread has to a CPython server.
+  void thread_ends(std::uint32_t thread) noexcept;
 
   /// A request without arguments; its reply is an error or not looked at. THROWS: what it throws.
   void ask(Op op, Ident ident);
@@ -59,12 +63,14 @@ class ServerLink : public std::enable_shared_from_this<ServerLink> {
   void tell(Op op, Ident ident) noexcept;
 
   /// Asks a CPython server for one of its own functions, over a connection for that.
-  Object ask_python(const std::string& function, const Object& args);
+  Object ask_python(const std::string& function, const Object& args,
+                    const Object& keywords = Object::dict());
 
  private:
   [[nodiscard]] OwnSocket open_socket() const;
   void greet(Channel& channel);
   void forget_parents() noexcept;
+  [[nodiscard]] std::unique_ptr<Channel> take_idle() noexcept;
 
   const Address address_;
   const AuthKey key_;

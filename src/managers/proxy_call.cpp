@@ -234,14 +234,35 @@ void ProxyCall::refuse_in_python(const std::string& type) {
   throw TypeError(type + " has no counterpart in Python, where the manager's server is");
 }
 
+namespace {
+
+// Values and arrays begin with a typecode there, and the attributes of a Namespace have names.
+void as_python_makes_it(std::string_view type_id, Object::List& args, Object& keywords) {
+  if (type_id == "Namespace" && !args.empty()) {
+    const Object attributes = args.front();
+    args.clear();
+    for (const Object& attribute : attributes) keywords[attribute[0]] = attribute[1];
+  }
+  if (type_id != "Value" && type_id != "Array") return;
+  const bool is_array = type_id == "Array";
+  const Object sample = is_array && !args.front().empty() ? args.front()[0] : args.front();
+  args.insert(args.begin(), Object(sample.is<double>() ? "d" : "q"));
+}
+
+}  // namespace
+
 // What Python's own proxy does: create, and a connection for each call of a server's function.
 std::shared_ptr<const ProxyCore> ProxyCall::made_in_python(std::shared_ptr<ProxyCore> core) {
   Object::List args;
-  if (static_cast<Op>(op_) == Op::kMake) args.push_back(Object(method_.text));
+  Object keywords = Object::dict();
+  if (static_cast<Op>(op_) == Op::kMake) {
+    args.push_back(Object(method_.text));
+    as_python_makes_it(method_.text, objects_, keywords);
+  }
   args.insert(args.end(), objects_.begin(), objects_.end());
   core->type_id = args.front().str();
   // (id, exposed names): the object is referred to once, for its maker.
-  const Object made = core_->link->ask_python("create", Object::tuple(args));
+  const Object made = core_->link->ask_python("create", Object::tuple(args), keywords);
   core->python_id = made[0].as<std::string>();
   core->hold = std::make_shared<managers::PythonReference>(core->link, core->python_id);
   return core;

@@ -96,6 +96,8 @@ Object Session::answer_python(const std::string& function, const Object::List& a
   if (function == "create") return create_for_python(args, kwds);
   if (function == "accept_connection") {
     calls_follow = true;
+    // As it calls itself; its number is nowhere in what it sends.
+    if (!args.empty() && args[0].is<std::string>()) client_->name = args[0].as<std::string>();
     return nullptr;
   }
   if (function == "incref") {

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSL-1.0
 # The Python side of python_test.cpp: messages by standard input and output, see python_peer.hpp.
 #
-#   python_manager.py PROTOCOL serve
+#   python_manager.py PROTOCOL serve|serve_types
 #   python_manager.py PROTOCOL use|read_nested|use_types|use_shared|wait_in_get|lose_a_hold PORT
 import io
 import os
@@ -57,6 +57,19 @@ def serve():
     threading.Thread(target=server.serve_forever, daemon=True).start()
     say(str(server.address[1]))
     sys.stdin.buffer.read()
+
+
+def serve_types():
+    server = SyncManager(address=("127.0.0.1", 0), authkey=b"secret").get_server()
+    say(str(server.address[1]))
+    threading.Thread(target=end_with_input, daemon=True).start()
+    server.serve_forever()
+
+
+def end_with_input():
+    while os.read(0, 1):
+        pass
+    os._exit(1)
 
 
 def use(port):
@@ -255,5 +268,5 @@ def send_pickles_of(protocol):
 
 
 send_pickles_of(int(sys.argv[1]))
-tasks = (serve, use, read_nested, use_types, use_shared, wait_in_get, lose_a_hold)
+tasks = (serve, serve_types, use, read_nested, use_types, use_shared, wait_in_get, lose_a_hold)
 {task.__name__: task for task in tasks}[sys.argv[2]](*map(int, sys.argv[3:]))

@@ -120,6 +120,67 @@ TEST_P(PythonServerTest, ItsEndIsAnEOFErrorOfACallThatWaits) {
   killer.join();
 }
 
+class PythonTypesTest : public testing::TestWithParam<int> {
+ protected:
+  PythonTypesTest() { manager_.connect(); }
+
+  test::Watchdog watchdog_{60s};
+  PythonPeer python_{kScript, {std::to_string(GetParam()), "serve_types"}};
+  SyncManager manager_{{"127.0.0.1", std::stoi(python_.receive())}, "secret"};
+};
+
+TEST_P(PythonTypesTest, AnRLockAndAConditionBelongToAThread) {
+  auto lock = manager_.RLock();
+  auto condition = manager_.Condition();
+  lock.acquire();
+  condition.acquire();
+  std::thread([&] {
+    EXPECT_FALSE(lock.acquire(false));
+    EXPECT_THROW(lock.release(), RuntimeError);
+    EXPECT_FALSE(condition.acquire(false));
+    EXPECT_FALSE(manager_.Event().wait(1ms));
+  }).join();
+
+  EXPECT_TRUE(lock.acquire(false));
+  lock.release();
+  lock.release();
+  EXPECT_FALSE(condition.wait(1ms));
+  condition.release();
+
+  std::thread([&] { EXPECT_TRUE(lock.acquire(false) && condition.acquire(false)); }).join();
+}
+
+TEST_P(PythonTypesTest, ValuesArraysAndNamespacesAreMadeWithWhatTheyHold) {
+  const auto value = manager_.Value<int>(4);
+  const auto fraction = manager_.Value(0.5);
+  const auto array = manager_.Array<int>({1, 2, 3});
+  const auto names = manager_.Namespace({{"x", 1}, {"y", "two"}});
+
+  value.set(value.get() + 1);
+  array[1] = 20;
+
+  EXPECT_EQ(value.get(), 5);
+  EXPECT_EQ(fraction.get(), 0.5);
+  EXPECT_EQ(array.str(), "array('q', [1, 20, 3])");
+  EXPECT_EQ(names.get<int>("x"), 1);
+  EXPECT_EQ(names.get<std::string>("y"), "two");
+}
+
+TEST_P(PythonTypesTest, TheServerEndsWhenItIsAskedTo) {
+  manager_.shutdown();
+
+  EXPECT_EQ(python_.finish(), 0);
+}
+
+TEST_P(PythonTypesTest, AProxyOfADeadServerSaysThatItCannotBeAsked) {
+  const auto list = manager_.list<int>({1});
+  EXPECT_EQ(list.str(), "[1]");
+  manager_.shutdown();
+  EXPECT_EQ(python_.finish(), 0);
+
+  EXPECT_TRUE(list.str().ends_with("; '__str__()' failed>")) << list.str();
+}
+
 class PythonClientTest : public testing::TestWithParam<int> {
  protected:
   [[nodiscard]] static PythonPeer start(const std::string& task, const BaseManager& manager) {
@@ -222,6 +283,7 @@ TEST_P(PythonClientTest, TheReleaseOfOneIsNotTakenForThatOfAnothersLostHold) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Protocol, PythonServerTest, testing::Values(3, 4, 5));
+INSTANTIATE_TEST_SUITE_P(Protocol, PythonTypesTest, testing::Values(3, 4, 5));
 INSTANTIATE_TEST_SUITE_P(Protocol, PythonClientTest, testing::Values(3, 4, 5));
 
 }  // namespace
