@@ -6,6 +6,7 @@
 #include <chrono>
 #include <multiprocessing/errors.hpp>
 #include <multiprocessing/managers.hpp>
+#include <multiprocessing/partial.hpp>
 #include <multiprocessing/process.hpp>
 #include <multiprocessing/queues.hpp>
 #include <multiprocessing/sharedctypes.hpp>
@@ -113,6 +114,19 @@ TEST_F(SharedValueTest, AProxyOfAnotherTypeIsATypeError) {
   EXPECT_THROW(static_cast<void>(manager_.call<ValueProxy<std::string>>("number").get()),
                TypeError);
   EXPECT_THROW(manager_.call<ArrayProxy<std::string>>("array")[0] = "x", TypeError);
+}
+
+int add(Value<int> to, int number) { return to.value() += number; }
+
+TEST_F(SharedValueTest, APartialFunctionIsACallableForItsOtherArguments) {
+  SyncManager manager;
+  manager.register_callable("add", partial(add, number_));
+  manager.register_callable("seven", partial(add, number_, 1));
+  manager.start();
+
+  EXPECT_EQ(manager.call<int>("seven"), 7);
+  EXPECT_EQ(manager.call<int>("add", 3), 10);
+  EXPECT_EQ(number_.value(), 10);
 }
 
 TEST_F(SharedValueTest, ASimpleQueueIsReachedAsAQueue) {

@@ -4,6 +4,7 @@
 #pragma once
 #include <multiprocessing/detail/callable.hpp>
 #include <multiprocessing/detail/managers/referent.hpp>
+#include <multiprocessing/partial.hpp>
 
 #include <cstddef>
 #include <functional>
@@ -75,6 +76,23 @@ template <class C, class R, class... P>
 struct Signature<R (C::*)(P...) noexcept> : Signature<R (C::*)(P...)> {};
 template <class C, class R, class... P>
 struct Signature<R (C::*)(P...) const noexcept> : Signature<R (C::*)(P...)> {};
+
+template <std::size_t N, class... P> struct WithoutFirst { using type = Types<P...>; };
+template <std::size_t N, class First, class... P>
+requires(N > 0) struct WithoutFirst<N, First, P...> : WithoutFirst<N - 1, P...> {
+};
+template <std::size_t N, class... P>
+typename WithoutFirst<N, P...>::type without_first(Types<P...> all);
+
+/// What is left of a function's parameters. A member function has its object bound first.
+template <class F, class... Bound> struct Signature<Partial<F, Bound...>> {
+  using Result = typename Signature<F>::Result;
+  static constexpr bool kHasObject = std::is_member_function_pointer_v<F>;
+  static_assert(!kHasObject || sizeof...(Bound) > 0, "mp::partial: bind the object, too");
+  using Parameters = decltype(without_first<sizeof...(Bound) - (kHasObject ? 1 : 0)>(
+      typename Signature<F>::Parameters{}));
+  using Class = void;
+};
 
 /// A pointer to a member function in another image of the program.
 void encode_member(Encoder& encoder, const void* pointer, std::size_t bytes);
