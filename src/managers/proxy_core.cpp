@@ -9,6 +9,7 @@
 #include <multiprocessing/detail/managers/registered_callable.hpp>
 #include <multiprocessing/errors.hpp>
 #include <ostream>
+#include <system_error>
 
 #include "managers/proxy_object.hpp"
 #include "managers/server_core.hpp"
@@ -159,7 +160,16 @@ const managers::ProxyCore& there(const std::shared_ptr<const managers::ProxyCore
 }
 }  // namespace
 
-std::string BaseProxy::str() const { return run<std::string>("__str__"); }
+std::string BaseProxy::str() const {
+  try {
+    return run<std::string>("__str__");
+  } catch (const EOFError&) {
+  } catch (const std::system_error&) {
+  }
+  std::string text = repr();
+  text.pop_back();
+  return text + "; '__str__()' failed>";
+}
 
 std::string BaseProxy::id() const {
   const auto& core = there(core_);

@@ -20,6 +20,7 @@ class HeldProxy final : public detail::HeldHandle {
 
   [[nodiscard]] const char* type_name() const noexcept override { return type_name_.c_str(); }
   [[nodiscard]] std::string repr() const override { return proxy_.repr(); }
+  [[nodiscard]] std::string str() const override { return proxy_.str(); }
   [[nodiscard]] bool same_as(const HeldHandle& other) const noexcept override {
     return other.form() == form() && static_cast<const HeldProxy&>(other).proxy_ == proxy_;
   }

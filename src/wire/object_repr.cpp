@@ -240,7 +240,8 @@ std::string Object::repr() const {
 }
 
 std::string Object::str() const {
-  return kind() == Kind::kStr ? std::string(detail::ObjectAccess::text(*this)) : repr();
+  if (kind() == Kind::kStr) return std::string(detail::ObjectAccess::text(*this));
+  return kind() == Kind::kHandle ? detail::ObjectAccess::handle(*this).str() : repr();
 }
 
 std::ostream& Object::print(std::ostream& out) const { return out << repr(); }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // Proxies and handles in Objects: containers of a manager that hold each other, queues of anything.
+#include <fmt/ranges.h>
+
 #include <future>
 #include <optional>
 #include <string>
@@ -56,6 +58,17 @@ TEST_P(NestedObjectTest, PythonsExampleOfNestedProxiesIsPortedLineByLine) {
   EXPECT_EQ(outer[-1].as<DictProxy<>>()["inner"].as<ListProxy<>>()[1], "two");
   EXPECT_TRUE(outer[0].is<DictProxy<>>());
   EXPECT_FALSE(outer[0].is<ListProxy<>>());
+}
+
+TEST_P(NestedObjectTest, AnElementOfAnElementIsIndexedAtOnce) {
+  const auto scores = manager_.dict<std::string, ListProxy<int>>();
+  scores["ada"] = manager_.list<int>({1, 2});
+  const auto mixed = manager_.dict({{"list", Object::list({1, Object::dict({{"q", 5}})})}});
+
+  scores["ada"][0] = 7;
+
+  EXPECT_EQ(scores["ada"][0], 7);
+  EXPECT_EQ(mixed["list"][1]["q"], 5);
 }
 
 TEST_P(NestedObjectTest, AChildsChangesOfWhatIsNestedAreSeenByAll) {
@@ -225,9 +238,9 @@ TEST_P(NestedObjectTest, PrintsAsPythonPrintsAProxyWithinAContainer) {
 
   EXPECT_STREQ(o.type_name(), "ListProxy");
   EXPECT_EQ(o.repr(), list.repr());
-  EXPECT_EQ(o.str(), list.repr());
+  EXPECT_EQ(o.str(), "[1]");
   EXPECT_EQ(manager_.dict({{"l", list}}).str(), "{'l': " + list.repr() + "}");
-  EXPECT_EQ(fmt::format("{}", manager_.list({list})[0]), list.repr());
+  EXPECT_EQ(fmt::format("{}", manager_.list({list})[0]), "[1]");
 }
 
 TEST_P(NestedObjectTest, AProxyThatIsARangeIsCopiedWhereARangeIsAskedForOnly) {

@@ -30,6 +30,8 @@ class HeldHandle {
   [[nodiscard]] Form form() const noexcept { return form_; }
   [[nodiscard]] virtual const char* type_name() const noexcept = 0;
   [[nodiscard]] virtual std::string repr() const = 0;
+  /// A proxy's is that of what it names.
+  [[nodiscard]] virtual std::string str() const { return repr(); }
   /// What names the same thing is the same, and has the same hash.
   [[nodiscard]] virtual bool same_as(const HeldHandle& other) const noexcept = 0;
   [[nodiscard]] virtual std::size_t hash() const noexcept = 0;

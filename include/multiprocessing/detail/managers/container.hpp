@@ -56,6 +56,11 @@ template <class Proxy, class Key, class V> class ProxyItem {
   }
   const ProxyItem& operator++() const { return *this += 1; }
 
+  /// Of an element that has elements: `d["list"][0]`, which can be assigned to where it is a proxy.
+  template <class Index> [[nodiscard]] auto operator[](const Index& index) const {
+    return get()[index];
+  }
+
   /// Of an Object: its value as a T.
   template <class T> [[nodiscard]] T as() const { return get().template as<T>(); }
   template <class T> [[nodiscard]] bool is() const { return get().template is<T>(); }

@@ -137,7 +137,8 @@ class BaseProxy {
     return call.template run<R>();
   }
 
-  /// What the object itself prints, as Python's str(proxy).
+  /// What the object itself prints, as Python's str(proxy); where the server cannot be asked,
+  /// repr() and that it failed.
   [[nodiscard]] std::string str() const;
   /// The proxy: `<DictProxy object, typeid 'dict' at 0x7f01>`.
   [[nodiscard]] std::string repr() const;
@@ -244,6 +245,13 @@ template <ProxyType P> struct HandleForm<P> {
 
 }  // namespace detail
 }  // namespace multiprocessing
+
+// A proxy that can be iterated is no range to <fmt/ranges.h>, which may be included or not.
+FMT_BEGIN_NAMESPACE
+template <class T, class Char> struct is_range;
+template <multiprocessing::detail::ProxyType P, class Char>
+struct is_range<P, Char> : std::false_type {};
+FMT_END_NAMESPACE
 
 /// Prints str(), as Python's str(proxy); width, fill and alignment as for strings.
 template <multiprocessing::detail::ProxyType P>
