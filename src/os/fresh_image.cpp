@@ -9,16 +9,16 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <charconv>
-#include <mutex>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <utility>
 #include <vector>
 
 #include "os/fd.hpp"
-#include "os/fork_mutex.hpp"
 
 namespace multiprocessing::os {
 namespace {
@@ -83,13 +83,17 @@ std::optional<Birth> read_birth() {
 
 constexpr const char* kOwn = "/proc/self/exe";
 
+// Those that were chosen, the last one first. A list of what never changes, so that a fork at any
+// moment leaves the child a whole one.
 struct Executable {
-  ForkMutex mutex;
-  std::string path = kOwn;
+  std::string path;
+  const Executable* before;
 };
-Executable& executable() {
-  static Executable instance;
-  return instance;
+constinit std::atomic<const Executable*> executables = nullptr;
+
+std::string_view executable() noexcept {
+  const Executable* const chosen = executables.load(std::memory_order_acquire);
+  return chosen != nullptr ? std::string_view(chosen->path) : kOwn;
 }
 
 constexpr int kFirst = 3;  // the child's descriptors follow its standard streams
@@ -149,6 +153,8 @@ std::string first_argument() {
   const std::string line = read_command_line();
   return line.substr(0, line.find('\0'));
 }
+// Before main: then no thread can be in the middle of it while another one forks.
+const std::string program = first_argument();
 
 }  // namespace
 
@@ -166,12 +172,7 @@ bool is_program_header(const void* elf_header) noexcept {
 Fd ready_to_hand_down(Fd fd) { return fd.get() < kBehind ? copy_behind(fd.get()) : std::move(fd); }
 
 int exec_fresh_image(const Birth& birth, std::string_view name) {
-  static const std::string program = first_argument();
-  std::string path;
-  {
-    const std::lock_guard guard(executable().mutex);
-    path = executable().path;
-  }
+  const std::string path(executable());
   std::string first = program.empty() ? path : program;
   std::string marker(birth.role == ImageRole::kServer ? kServerMarker : kChildMarker);
   std::string label(name);
@@ -190,13 +191,13 @@ int exec_fresh_image(const Birth& birth, std::string_view name) {
 }
 
 void set_fresh_image(std::string path) {
-  const std::lock_guard guard(executable().mutex);
-  executable().path = path.empty() ? kOwn : std::move(path);
+  if (path.empty()) path = kOwn;
+  if (executable() == path) return;
+  auto* const chosen = new Executable{std::move(path), executables.load()};
+  while (!executables.compare_exchange_weak(chosen->before, chosen)) {
+  }
 }
 
-bool fresh_image_is_another() {
-  const std::lock_guard guard(executable().mutex);
-  return executable().path != kOwn;
-}
+bool fresh_image_is_another() { return executable() != kOwn; }
 
 }  // namespace multiprocessing::os

@@ -330,7 +330,7 @@ TEST_P(FreshImageTest, AChildWhoseParentIsKilledWhileItStartsEnds) {
   EXPECT_TRUE(eventually([] { return !orphan_that_starts(); }, seconds(20)));
 }
 
-// Which file is executed each start asks under a mutex.
+// Which file is executed each start asks.
 TEST(FreshImage, AChildForkedWhileAnotherThreadChoosesTheFileCanStartOthers) {
   const Watchdog watchdog(seconds(60));
   std::atomic<bool> over{false};
