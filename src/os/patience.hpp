@@ -13,6 +13,10 @@ namespace multiprocessing::os {
 /// One for each process and side. Threads: races only make it a little more or less patient.
 class Patience {
  public:
+  Patience() noexcept = default;
+  /// Looks aside for that many rounds of some 50 ns at the most, see rounds_aside().
+  explicit Patience(std::uint32_t most_rounds) noexcept : most_rounds_(most_rounds) {}
+
   /// Looks until `available()`, a number, is not 0; false: it is time to sleep.
   template <class Available> bool look(const Available& available) noexcept {
     if (!hopes()) return false;
@@ -38,7 +42,6 @@ class Patience {
   static constexpr std::uint32_t kGain = 4;
   static constexpr std::uint32_t kWaitsToTryAgain = 32;
   static constexpr std::uint32_t kWaitsToInsist = 2048;
-  static constexpr std::uint32_t kMostRounds = 8;  // of some 50 ns
   static constexpr std::uint32_t kGoodBatch = 3;
 
   template <class Available> bool look_with(Spin& spin, const Available& available) noexcept {
@@ -78,7 +81,7 @@ class Patience {
   }
   void note_found(std::uint32_t aside, std::uint32_t found) noexcept {
     const std::uint32_t next =
-        aside == 0 || found < kGoodBatch ? 0 : std::min(aside + 1, kMostRounds);
+        aside == 0 || found < kGoodBatch ? 0 : std::min(aside + 1, most_rounds_);
     if (next != aside_.load(std::memory_order_relaxed)) {
       aside_.store(next, std::memory_order_relaxed);
     }
@@ -90,6 +93,7 @@ class Patience {
     return waits;
   }
 
+  const std::uint32_t most_rounds_ = 8;
   std::atomic<std::uint32_t> hope_{kMostHope};  // looks that may yet be in vain
   std::atomic<std::uint32_t> aside_{0};
   std::atomic<std::uint32_t> waits_{0};

@@ -32,7 +32,7 @@ struct First {
 // is about to write would hold that one up.
 void fetch_messages(Segment& segment, std::uint32_t next, std::uint32_t end) noexcept {
   const std::size_t known = std::min(end - next, segment.units_from(next)) * kUnit;
-  prefetch_range(segment.at(next), known, prefetch_to_read);
+  prefetch_range(segment.at(next), std::min(known, kAhead), prefetch_to_read);
 }
 
 // REQUIRES: the consumers' lock, as all below.

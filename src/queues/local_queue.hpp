@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 // What a process knows of a queue that it has handles to; one for all of them.
 #pragma once
+#include <algorithm>
 #include <atomic>
+#include <cstdint>
 #include <memory>
 #include <multiprocessing/detail/handle.hpp>
 #include <string>
@@ -13,6 +15,14 @@
 namespace multiprocessing::queues {
 
 class LocalQueue {
+  // A look takes a line from the other side, so it should be one for many messages. But a short
+  // queue is full, or empty, before many have gathered.
+  static constexpr std::uint32_t rounds_aside(std::uint32_t maxsize) noexcept {
+    constexpr std::uint32_t kMost = 32;
+    if (maxsize == 0) return kMost;
+    return maxsize < 8 ? 0 : std::clamp<std::uint32_t>(maxsize / 4, 8, kMost);
+  }
+
  public:
   /// REQUIRES: a handle to a QueueObject, as memory gave it.
   explicit LocalQueue(detail::Handle object_handle) noexcept
@@ -33,8 +43,8 @@ class LocalQueue {
  public:
   QueueObject& object;
   std::atomic<bool> closed{false};
-  os::Patience putting;
-  os::Patience getting;
+  os::Patience putting{rounds_aside(object.maxsize)};
+  os::Patience getting{rounds_aside(object.maxsize)};
   Pace pace;
 };
 

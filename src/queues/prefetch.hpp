@@ -9,6 +9,8 @@ namespace multiprocessing::queues {
 inline constexpr std::size_t kLine = 64;
 /// How far ahead: some messages, as a line takes longer to travel than a message to be written.
 inline constexpr std::size_t kAhead = 16 * kLine;
+/// How much at once: the rest of a longer message the processor fetches by itself.
+inline constexpr std::size_t kMost = 64 * kLine;
 
 inline void prefetch_to_read(const std::byte* at) noexcept { __builtin_prefetch(at, 0); }
 
@@ -21,10 +23,10 @@ inline void prefetch_to_write(const std::byte* at) noexcept {
 #endif
 }
 
-/// Calls prefetch(address) for each line of the `bytes` from `begin` on, a few at most.
+/// Calls prefetch(address) for each line of the `bytes` from `begin` on, kMost at the most.
 template <class Prefetch>
 void prefetch_range(const std::byte* begin, std::size_t bytes, Prefetch prefetch) noexcept {
-  for (std::size_t at = 0; at < bytes && at < kAhead; at += kLine) prefetch(begin + at);
+  for (std::size_t at = 0; at < bytes && at < kMost; at += kLine) prefetch(begin + at);
 }
 
 }  // namespace multiprocessing::queues
