@@ -72,14 +72,22 @@ def end_with_input():
     os._exit(1)
 
 
-def use(port):
+def connected(port, *names, **of_proxytype):
+    """A client of a server that registers these names."""
     class Manager(BaseManager):
         pass
 
-    for name in ("get_queue", "get_dict", "get_list", "get_counter"):
+    for name in names:
         Manager.register(name)
+    for name, proxytype in of_proxytype.items():
+        Manager.register(name, proxytype=proxytype)
     manager = Manager(address=("127.0.0.1", port), authkey=b"secret")
     manager.connect()
+    return manager
+
+
+def use(port):
+    manager = connected(port, "get_queue", "get_dict", "get_list", "get_counter")
     jobs, ages, numbers = manager.get_queue(), manager.get_dict(), manager.get_list()
     jobs.put({"job": 1})
     got = [jobs.get(timeout=5), jobs.qsize()]
@@ -113,13 +121,7 @@ def use(port):
 
 
 def read_nested(port):
-    class Manager(BaseManager):
-        pass
-
-    Manager.register("shared")
-    manager = Manager(address=("127.0.0.1", port), authkey=b"secret")
-    manager.connect()
-    shared = manager.shared()
+    shared = connected(port, "shared").shared()
     got = [shared.get("plain")]
     try:
         shared.get("proxy")
@@ -173,15 +175,8 @@ def use_types(port):
 
 def use_shared(port):
     """What callables return that gives handles to shared objects of the program."""
-    class Manager(BaseManager):
-        pass
-
-    for name in ("get_lock", "get_rlock"):
-        Manager.register(name, proxytype=AcquirerProxy)
-    for name in ("get_event", "get_value", "get_array"):
-        Manager.register(name)
-    manager = Manager(address=("127.0.0.1", port), authkey=b"secret")
-    manager.connect()
+    manager = connected(port, "get_event", "get_value", "get_array",
+                        get_lock=AcquirerProxy, get_rlock=AcquirerProxy)
     lock, rlock, event = manager.get_lock(), manager.get_rlock(), manager.get_event()
     got = [lock.acquire(False), rlock.acquire(), rlock.acquire()]
     rlock.release()
@@ -202,13 +197,7 @@ def use_shared(port):
 
 
 def wait_in_get(port):
-    class Manager(BaseManager):
-        pass
-
-    Manager.register("get_queue")
-    manager = Manager(address=("127.0.0.1", port), authkey=b"secret")
-    manager.connect()
-    jobs = manager.get_queue()
+    jobs = connected(port, "get_queue").get_queue()
     jobs.qsize()
     say("connected")
     jobs.get()

@@ -2,10 +2,12 @@
 // What a process does that holds and waits for others, as a manager's server does.
 #include <chrono>
 #include <functional>
+#include <future>
 #include <multiprocessing/detail/message_traits.hpp>
 #include <mutex>
 #include <stdexcept>
 #include <thread>
+#include <utility>
 
 #include "step_killer.hpp"
 #include "sync/barrier_state.hpp"
@@ -50,6 +52,27 @@ class DeputyTest : public SyncTest {
       EXPECT_EQ(error.pid(), 4711);
       EXPECT_EQ(error.name(), "Client-1");
     }
+  }
+
+  static void expect_wait_throws(mp::Condition& condition, GivingUp& up) {
+    EXPECT_THROW(
+        state_of<sync::ConditionState>(condition).wait(mp::os::Deadline::never(), up.look()),
+        std::runtime_error);
+  }
+
+  // A thread that has the condition's lock until it waits; who gets the lock finds it waiting.
+  template <class Then>
+  static std::thread in_a_wait_that_throws(mp::Condition& condition, GivingUp& up, Then then) {
+    std::promise<void> holds;
+    const std::future<void> held = holds.get_future();
+    std::thread waiter([&condition, &up, then, holds = std::move(holds)]() mutable {
+      condition.acquire();
+      holds.set_value();
+      expect_wait_throws(condition, up);
+      then();
+    });
+    held.wait();
+    return waiter;
   }
 };
 
@@ -188,8 +211,7 @@ TEST_F(DeputyTest, AWaitForANotificationThatNobodyWantsLeavesTheLockToOthers) {
   GivingUp up;
   up.gone = true;
 
-  EXPECT_THROW(state_of<sync::ConditionState>(condition).wait(mp::os::Deadline::never(), up.look()),
-               std::runtime_error);
+  expect_wait_throws(condition, up);
 
   EXPECT_FALSE(condition.locked());
 }
@@ -197,16 +219,7 @@ TEST_F(DeputyTest, AWaitForANotificationThatNobodyWantsLeavesTheLockToOthers) {
 TEST_F(DeputyTest, ANotificationThatNobodyWantsIsForAnother) {
   mp::Condition condition;
   GivingUp up;
-  std::atomic<bool> first_waits{false};
-  std::thread first([&] {
-    condition.acquire();
-    first_waits = true;
-    EXPECT_THROW(
-        state_of<sync::ConditionState>(condition).wait(mp::os::Deadline::never(), up.look()),
-        std::runtime_error);
-    up.gone = false;
-  });
-  while (!first_waits) std::this_thread::yield();
+  std::thread first = in_a_wait_that_throws(condition, up, [&] { up.gone = false; });
   std::atomic<bool> second_waits{false};
   std::thread second([&] {
     const std::scoped_lock guard(condition);
@@ -227,15 +240,7 @@ TEST_F(DeputyTest, ANotificationThatNobodyWantsIsForAnother) {
 TEST_F(DeputyTest, AWaitForTheLockAfterANotificationEndsToo) {
   mp::Condition condition;
   GivingUp up;
-  std::atomic<bool> waits{false};
-  std::thread waiter([&] {
-    condition.acquire();
-    waits = true;
-    EXPECT_THROW(
-        state_of<sync::ConditionState>(condition).wait(mp::os::Deadline::never(), up.look()),
-        std::runtime_error);
-  });
-  while (!waits) std::this_thread::yield();
+  std::thread waiter = in_a_wait_that_throws(condition, up, [] {});
   condition.acquire();
   condition.notify();
   up.asked = false;

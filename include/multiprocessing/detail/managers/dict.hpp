@@ -287,8 +287,7 @@ template <class K = Object, class V = Object> class DictProxy : public BaseProxy
 };
 
 namespace detail {
-template <class K, class V> struct Traveller<DictProxy<K, V>> : ProxyTraveller<DictProxy<K, V>> {
-  static constexpr std::string_view kTypeId = "dict";
-};
+template <class K, class V>
+struct Traveller<DictProxy<K, V>> : ProxyTraveller<DictProxy<K, V>, "dict"> {};
 }  // namespace detail
 }  // namespace multiprocessing

@@ -353,8 +353,6 @@ template <class T = Object> class ListProxy : public BaseProxy {
 };
 
 namespace detail {
-template <class T> struct Traveller<ListProxy<T>> : ProxyTraveller<ListProxy<T>> {
-  static constexpr std::string_view kTypeId = "list";
-};
+template <class T> struct Traveller<ListProxy<T>> : ProxyTraveller<ListProxy<T>, "list"> {};
 }  // namespace detail
 }  // namespace multiprocessing

@@ -93,8 +93,6 @@ class PoolProxy : public BaseProxy, public detail::PoolCalls<PoolProxy> {
 };
 
 namespace detail {
-template <> struct Traveller<PoolProxy> : ProxyTraveller<PoolProxy> {
-  static constexpr std::string_view kTypeId = "Pool";
-};
+template <> struct Traveller<PoolProxy> : ProxyTraveller<PoolProxy, "Pool"> {};
 }  // namespace detail
 }  // namespace multiprocessing

@@ -7,6 +7,7 @@
 #include <multiprocessing/detail/managers/values.hpp>
 #include <multiprocessing/timeout.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <iosfwd>
@@ -198,9 +199,17 @@ class ProxyAccess {
 void encode_proxy(Encoder& encoder, const BaseProxy& proxy);
 [[nodiscard]] std::shared_ptr<const managers::ProxyCore> decode_proxy(Decoder& decoder);
 
-/// A type id beside it, `kTypeId`, says of what objects a P may be made; none: of any.
-template <class P> struct ProxyTraveller {
+/// A text as a template's argument.
+template <std::size_t kSize> struct TypeId {
+  // NOLINTNEXTLINE: implicit, as a literal is meant.
+  consteval TypeId(const char (&literal)[kSize]) { std::ranges::copy(literal, text); }
+  char text[kSize]{};
+};
+
+/// kTypeIdOfP: the objects that a P can be of; empty: any.
+template <class P, TypeId kTypeIdOfP = ""> struct ProxyTraveller {
   static constexpr bool kProxy = true;
+  static constexpr std::string_view kTypeId = kTypeIdOfP.text;
   static void encode(Encoder& encoder, const P& proxy) { encode_proxy(encoder, proxy); }
   static P decode(Decoder& decoder) { return ProxyAccess::make<P>(decode_proxy(decoder)); }
 };
@@ -222,7 +231,7 @@ struct TextFormatter : fmt::formatter<fmt::string_view> {
 template <class P>
 concept ProxyType = Complete<P> && std::derived_from<P, BaseProxy>;
 
-/// The objects that a P can be of: "dict"; empty: any.
+/// The same of a program's own class of proxies, which can be of any.
 template <class P> [[nodiscard]] consteval std::string_view type_id_of() {
   if constexpr (requires { Traveller<P>::kTypeId; })
     return Traveller<P>::kTypeId;

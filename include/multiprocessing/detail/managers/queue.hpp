@@ -69,11 +69,8 @@ template <class T = Object> class JoinableQueueProxy : public QueueProxy<T> {
 };
 
 namespace detail {
-template <class T> struct Traveller<QueueProxy<T>> : ProxyTraveller<QueueProxy<T>> {
-  static constexpr std::string_view kTypeId = "Queue";
-};
-template <class T> struct Traveller<JoinableQueueProxy<T>> : ProxyTraveller<JoinableQueueProxy<T>> {
-  static constexpr std::string_view kTypeId = "JoinableQueue";
-};
+template <class T> struct Traveller<QueueProxy<T>> : ProxyTraveller<QueueProxy<T>, "Queue"> {};
+template <class T>
+struct Traveller<JoinableQueueProxy<T>> : ProxyTraveller<JoinableQueueProxy<T>, "JoinableQueue"> {};
 }  // namespace detail
 }  // namespace multiprocessing

@@ -271,8 +271,6 @@ template <class T = Object> class SetProxy : public BaseProxy {
 };
 
 namespace detail {
-template <class T> struct Traveller<SetProxy<T>> : ProxyTraveller<SetProxy<T>> {
-  static constexpr std::string_view kTypeId = "set";
-};
+template <class T> struct Traveller<SetProxy<T>> : ProxyTraveller<SetProxy<T>, "set"> {};
 }  // namespace detail
 }  // namespace multiprocessing

@@ -170,26 +170,14 @@ class BarrierProxy : public BaseProxy {
 };
 
 namespace detail {
-template <> struct Traveller<LockProxy> : ProxyTraveller<LockProxy> {
-  static constexpr std::string_view kTypeId = "Lock";
-};
-template <> struct Traveller<RLockProxy> : ProxyTraveller<RLockProxy> {
-  static constexpr std::string_view kTypeId = "RLock";
-};
-template <> struct Traveller<SemaphoreProxy> : ProxyTraveller<SemaphoreProxy> {
-  static constexpr std::string_view kTypeId = "Semaphore";
-};
-template <> struct Traveller<BoundedSemaphoreProxy> : ProxyTraveller<BoundedSemaphoreProxy> {
-  static constexpr std::string_view kTypeId = "BoundedSemaphore";
-};
-template <> struct Traveller<EventProxy> : ProxyTraveller<EventProxy> {
-  static constexpr std::string_view kTypeId = "Event";
-};
-template <> struct Traveller<ConditionProxy> : ProxyTraveller<ConditionProxy> {
-  static constexpr std::string_view kTypeId = "Condition";
-};
-template <> struct Traveller<BarrierProxy> : ProxyTraveller<BarrierProxy> {
-  static constexpr std::string_view kTypeId = "Barrier";
-};
+template <> struct Traveller<LockProxy> : ProxyTraveller<LockProxy, "Lock"> {};
+template <> struct Traveller<RLockProxy> : ProxyTraveller<RLockProxy, "RLock"> {};
+template <> struct Traveller<SemaphoreProxy> : ProxyTraveller<SemaphoreProxy, "Semaphore"> {};
+template <>
+struct Traveller<BoundedSemaphoreProxy>
+    : ProxyTraveller<BoundedSemaphoreProxy, "BoundedSemaphore"> {};
+template <> struct Traveller<EventProxy> : ProxyTraveller<EventProxy, "Event"> {};
+template <> struct Traveller<ConditionProxy> : ProxyTraveller<ConditionProxy, "Condition"> {};
+template <> struct Traveller<BarrierProxy> : ProxyTraveller<BarrierProxy, "Barrier"> {};
 }  // namespace detail
 }  // namespace multiprocessing

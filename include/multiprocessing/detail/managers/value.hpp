@@ -236,14 +236,8 @@ class NamespaceProxy : public BaseProxy {
 };
 
 namespace detail {
-template <class T> struct Traveller<ValueProxy<T>> : ProxyTraveller<ValueProxy<T>> {
-  static constexpr std::string_view kTypeId = "Value";
-};
-template <class T> struct Traveller<ArrayProxy<T>> : ProxyTraveller<ArrayProxy<T>> {
-  static constexpr std::string_view kTypeId = "Array";
-};
-template <> struct Traveller<NamespaceProxy> : ProxyTraveller<NamespaceProxy> {
-  static constexpr std::string_view kTypeId = "Namespace";
-};
+template <class T> struct Traveller<ValueProxy<T>> : ProxyTraveller<ValueProxy<T>, "Value"> {};
+template <class T> struct Traveller<ArrayProxy<T>> : ProxyTraveller<ArrayProxy<T>, "Array"> {};
+template <> struct Traveller<NamespaceProxy> : ProxyTraveller<NamespaceProxy, "Namespace"> {};
 }  // namespace detail
 }  // namespace multiprocessing
