@@ -21,6 +21,7 @@
 #include "managers/python_pickle.hpp"
 #include "managers/tree_id.hpp"
 #include "os/clock.hpp"
+#include "os/first_use.hpp"
 #include "os/random.hpp"
 #include "os/stream_socket.hpp"
 #include "os/system_error.hpp"
@@ -34,10 +35,9 @@ namespace {
 constexpr std::size_t kIdleMost = 8;
 
 os::ForkMutex links_mutex;
-// Never destroyed: proxies may be globals.
 std::map<Address, std::weak_ptr<ServerLink>>& links() {
-  static auto* const all = new std::map<Address, std::weak_ptr<ServerLink>>;
-  return *all;
+  static constinit os::FirstUse<std::map<Address, std::weak_ptr<ServerLink>>> all;
+  return all.get();
 }
 
 os::ForkMutex id_mutex;

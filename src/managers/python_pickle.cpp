@@ -14,6 +14,7 @@
 #include <unordered_map>
 
 #include "managers/link.hpp"
+#include "os/first_use.hpp"
 #include "os/random.hpp"
 #include "wire/pickle_opcodes.hpp"
 
@@ -90,8 +91,8 @@ std::uint64_t argument_bytes(std::span<const std::byte> bytes) {
 // Stands beside what is a class, and in no message: nobody else knows it.
 constexpr std::size_t kMarkBytes = 16;
 const std::array<std::byte, kMarkBytes>& mark() {
-  static const auto bytes = os::random_bytes<kMarkBytes>();
-  return bytes;
+  static constinit os::FirstUse<const std::array<std::byte, kMarkBytes>> bytes;
+  return bytes.get(os::random_bytes<kMarkBytes>);
 }
 
 bool is_tuple_of_two(const Object& o) { return o.kind() == Object::Kind::kTuple && o.size() == 2; }

@@ -16,6 +16,7 @@
 #include "connection/resolve.hpp"
 #include "managers/session.hpp"
 #include "memory/arena.hpp"
+#include "os/first_use.hpp"
 #include "os/fork_mutex.hpp"
 #include "os/log.hpp"
 #include "os/poll.hpp"
@@ -33,8 +34,8 @@ constexpr int kBacklog = 4096;
 // The servers of this process, by nonce.
 os::ForkMutex servers_mutex;
 std::unordered_map<std::uint64_t, std::weak_ptr<ServerCore>>& servers() {
-  static auto* const all = new std::unordered_map<std::uint64_t, std::weak_ptr<ServerCore>>;
-  return *all;
+  static constinit os::FirstUse<std::unordered_map<std::uint64_t, std::weak_ptr<ServerCore>>> all;
+  return all.get();
 }
 
 }  // namespace

@@ -11,13 +11,15 @@
 
 #include "memory/layout.hpp"
 #include "os/fd.hpp"
+#include "os/first_use.hpp"
 
 namespace multiprocessing::managers {
 
 // The arena's file has a number that no other of this kernel has while it exists, and the kernel
 // one that no other kernel has.
 const std::string& tree_id() {
-  static const std::string id = [] {
+  static constinit os::FirstUse<const std::string> id;
+  return id.get([] {
     struct stat file {};
     if (::fstat(memory::mapping().descriptor, &file) != 0) {
       throw std::system_error(errno, std::generic_category(), "cannot ask for the arena's file");
@@ -29,8 +31,7 @@ const std::string& tree_id() {
     if (got <= 0) return fmt::format("{}:{}", ::getpid(), static_cast<const void*>(boot));
     return fmt::format("{}:{}:{}", std::string_view(boot, static_cast<std::size_t>(got)),
                        file.st_dev, file.st_ino);
-  }();
-  return id;
+  });
 }
 
 }  // namespace multiprocessing::managers

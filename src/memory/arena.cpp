@@ -9,6 +9,7 @@
 #include "memory/object_life.hpp"
 #include "memory/segment.hpp"
 #include "memory/sweep.hpp"
+#include "os/first_use.hpp"
 
 namespace multiprocessing::memory {
 namespace {
@@ -25,15 +26,16 @@ namespace {
 }  // namespace
 
 BlockAllocator& blocks() {
-  static BlockAllocator instance(mapping());
-  return instance;
+  static constinit os::FirstUse<BlockAllocator> one;
+  return one.get([] { return BlockAllocator(mapping()); });
 }
 
 Segment& segment() {
-  // Never destroyed: handles may be globals, and the memory ends with the last process anyway.
-  static auto* const instance = new Segment(
-      boost::interprocess::create_only, mapping().base + kSegmentAt, mapping().bytes - kSegmentAt);
-  return *instance;
+  static constinit os::FirstUse<Segment> one;
+  return one.get([] {
+    return Segment(boost::interprocess::create_only, mapping().base + kSegmentAt,
+                   mapping().bytes - kSegmentAt);
+  });
 }
 
 void* allocate_for_references(std::size_t bytes) {

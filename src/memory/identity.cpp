@@ -16,6 +16,7 @@
 #include <new>
 
 #include "memory/layout.hpp"
+#include "os/first_use.hpp"
 
 namespace multiprocessing::memory {
 
@@ -42,14 +43,14 @@ struct Page {
 };
 
 Page& page() {
-  static Page* const instance = [] {
+  static constinit os::FirstUse<Page* const> one;
+  return *one.get([] {
     void* memory =
         ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) throw std::bad_alloc();
     ::madvise(memory, 4096, MADV_WIPEONFORK);
     return ::new (memory) Page{};
-  }();
-  return *instance;
+  });
 }
 
 // When the process started, in clock ticks since boot (field 22 of its stat file).
@@ -104,14 +105,14 @@ void let_go_with_thread(void* value) noexcept {
 // may use handles and so take the word again; a key that was set again is looked at again. And main
 // that leaves by pthread_exit has no thread_locals destroyed.
 pthread_key_t life_key() {
-  static const pthread_key_t key = [] {
+  static constinit os::FirstUse<const pthread_key_t> one;
+  return one.get([] {
     pthread_key_t made{};
     if (::pthread_key_create(&made, let_go_with_thread) != 0) {
       throw RuntimeError("the shared arena: the program has no thread-specific key left");
     }
     return made;
-  }();
-  return key;
+  });
 }
 
 bool held(Slot& slot) noexcept {
@@ -121,7 +122,8 @@ bool held(Slot& slot) noexcept {
 
 // Racing processes write the same value, so no lock is needed for the first use of a slot.
 void prepare_life(Slot& slot) noexcept {
-  static const int kind = [] {
+  static constinit os::FirstUse<const int> one;
+  const int kind = one.get([] {
     pthread_mutexattr_t attributes;
     pthread_mutex_t model;
     ::pthread_mutexattr_init(&attributes);
@@ -130,7 +132,7 @@ void prepare_life(Slot& slot) noexcept {
     ::pthread_mutex_init(&model, &attributes);
     ::pthread_mutexattr_destroy(&attributes);
     return model.__data.__kind;
-  }();
+  });
   std::atomic_ref<int>(slot.life.__data.__kind).store(kind, std::memory_order_relaxed);
 }
 

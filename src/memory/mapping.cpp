@@ -19,6 +19,7 @@
 
 #include "memory/arena.hpp"
 #include "memory/layout.hpp"
+#include "os/first_use.hpp"
 #include "os/fresh_image.hpp"
 #include "os/limits.hpp"
 #include "os/poll.hpp"
@@ -132,8 +133,8 @@ Mapping inherit(const os::SharedDescriptors& shared) {
 }  // namespace
 
 const Mapping& mapping() {
-  static const Mapping instance = os::birth() ? inherit(os::birth()->shared) : make();
-  return instance;
+  static constinit os::FirstUse<const Mapping> one;
+  return one.get([] { return os::birth() ? inherit(os::birth()->shared) : make(); });
 }
 
 os::SharedDescriptors shared_descriptors() {

@@ -19,6 +19,7 @@
 #include "memory/layout.hpp"
 #include "memory/object_life.hpp"
 #include "memory/reference_word.hpp"
+#include "os/first_use.hpp"
 
 namespace multiprocessing::memory {
 namespace {
@@ -76,14 +77,13 @@ void register_fork_handlers();
 
 std::atomic<bool> registry_made{false};
 
-// Never destroyed: handles may be globals that end after any static of this file.
 Registry& registry() {
-  static Registry* const instance = [] {
+  static constinit os::FirstUse<Registry> one;
+  return one.get([] {
     register_fork_handlers();
     registry_made.store(true);
-    return new Registry;
-  }();
-  return *instance;
+    return Registry();
+  });
 }
 
 bool over(const Birth& birth, const Slot& slot) noexcept {

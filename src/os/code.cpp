@@ -16,6 +16,7 @@
 #include <sstream>
 #include <utility>
 
+#include "os/first_use.hpp"
 #include "os/fork_mutex.hpp"
 
 namespace multiprocessing::os {
@@ -129,15 +130,15 @@ struct Program {
 
 // It stays as it is, and is what is asked for mostly.
 const Program& program() {
-  static const Program instance = [] {
+  static constinit FirstUse<const Program> one;
+  return one.get([] {
     Program result;
     visit_modules([&](const Module& module) {
       result = {module.info->dlpi_addr, build_id_of(module)};
       return true;
     });
     return result;
-  }();
-  return instance;
+  });
 }
 
 std::optional<std::uint64_t> base_of_module(const CodeName& name) {

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "os/fd.hpp"
+#include "os/first_use.hpp"
 
 namespace multiprocessing::os {
 namespace {
@@ -159,8 +160,8 @@ const std::string program = first_argument();
 }  // namespace
 
 const std::optional<Birth>& birth() {
-  static const std::optional<Birth> instance = read_birth();
-  return instance;
+  static constinit FirstUse<const std::optional<Birth>> one;
+  return one.get(read_birth);
 }
 
 bool is_program_header(const void* elf_header) noexcept {

@@ -7,15 +7,16 @@
 #include <atomic>
 
 #include "os/clock.hpp"
+#include "os/first_use.hpp"
 
 namespace multiprocessing::os {
 
 bool may_run_on_several_cpus() noexcept {
-  static const bool several = [] {
+  static constinit FirstUse<const bool> several;
+  return several.get([] {
     cpu_set_t set;
     return ::sched_getaffinity(0, sizeof set, &set) != 0 || CPU_COUNT(&set) > 1;
-  }();
-  return several;
+  });
 }
 
 namespace {
@@ -69,7 +70,8 @@ Yield let_others_run(std::int64_t now) noexcept {
 }
 
 bool Spin::again() noexcept {
-  static const int pauses = pauses_of_a_round();
+  static constinit FirstUse<const int> one;
+  const int pauses = one.get(pauses_of_a_round);
   for (int i = 0; i < pauses; ++i) cpu_relax();
   // The clock costs as much as the pauses: ask it at every fourth round.
   if ((rounds_++ & 3U) != 0) return true;

@@ -14,6 +14,7 @@
 #include <mutex>
 #include <optional>
 
+#include "os/first_use.hpp"
 #include "os/log.hpp"
 #include "process/signal_calls.hpp"
 #include "process/tree.hpp"
@@ -163,11 +164,13 @@ void run_exit_procedure() noexcept {
 void register_exit_hook() {
   // At the first need and not before main: then it runs before the destructors of globals, whose
   // queues and locks the children may be using.
-  static const int registered = std::atexit([] {
-    destroys = 1;
-    run_exit_procedure();
-  });
-  static_cast<void>(registered);
+  static constinit os::FirstUse<const int> registered;
+  static_cast<void>(registered.get([] {
+    return std::atexit([] {
+      destroys = 1;
+      run_exit_procedure();
+    });
+  }));
 }
 
 ExitScope::ExitScope() noexcept { ++exit_scopes; }

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "os/fd.hpp"
+#include "os/first_use.hpp"
 #include "os/limits.hpp"
 #include "os/spin.hpp"
 #include "process/tree.hpp"
@@ -48,18 +49,19 @@ struct ServedFile {
   unsigned maker = 0;     // a forked child makes one of its own and leaves this one alone
 };
 
-// REQUIRES: the process lock is held. Never destroyed, like the pages.
+// REQUIRES: the process lock is held.
 ServedFile& served_file() {
-  static auto* const instance = new ServedFile;
-  if (instance->records != nullptr && instance->maker == generation()) return *instance;
+  static constinit os::FirstUse<ServedFile> one;
+  ServedFile& file_of_all = one.get();
+  if (file_of_all.records != nullptr && file_of_all.maker == generation()) return file_of_all;
   const std::size_t room = std::min(kServedPages, os::largest_file() / kPageBytes);
   os::Fd file(::memfd_create("multiprocessing exit codes", MFD_CLOEXEC));
   if (!file || ::ftruncate(file.get(), static_cast<off_t>(room * kPageBytes)) != 0) {
     throw std::system_error(errno, std::generic_category(), "cannot make a file for exit codes");
   }
   ExitRecord* records = map_served_records(file.get());
-  *instance = {std::move(file), records, room, 0, generation()};
-  return *instance;
+  file_of_all = {std::move(file), records, room, 0, generation()};
+  return file_of_all;
 }
 
 ExitRecord* next_served_page() {
@@ -101,10 +103,10 @@ struct RecordPage {
 
 namespace {
 
-// Guarded by the process lock; never destroyed: children may end after static destructors.
+// Guarded by the process lock.
 std::vector<std::shared_ptr<RecordPage>>& pages() {
-  static auto* const instance = new std::vector<std::shared_ptr<RecordPage>>;
-  return *instance;
+  static constinit os::FirstUse<std::vector<std::shared_ptr<RecordPage>>> one;
+  return one.get();
 }
 
 std::optional<unsigned> take_bit(std::atomic<std::uint64_t>& free) noexcept {

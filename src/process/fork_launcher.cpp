@@ -14,6 +14,7 @@
 #include <ctime>
 #include <system_error>
 
+#include "os/first_use.hpp"
 #include "os/log.hpp"
 #include "os/signal_mask.hpp"
 #include "os/spin.hpp"
@@ -108,8 +109,8 @@ class ForkLauncher final : public Launcher {
 }  // namespace
 
 Launcher& fork_launcher() {
-  static ForkLauncher launcher;
-  return launcher;
+  static constinit os::FirstUse<ForkLauncher> launcher;
+  return launcher.get();
 }
 
 }  // namespace multiprocessing::process

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "memory/arena.hpp"
+#include "os/first_use.hpp"
 #include "os/fork_mutex.hpp"
 #include "os/fresh_image.hpp"
 #include "os/socket.hpp"
@@ -292,10 +293,9 @@ class ForkserverLauncher final : public Launcher {
   void (*preload_)() = nullptr;       // same
 };
 
-// Never destroyed: processes may be started by the destructors of the program's statics.
 ForkserverLauncher& instance() {
-  static auto* const launcher = new ForkserverLauncher;
-  return *launcher;
+  static constinit os::FirstUse<ForkserverLauncher> launcher;
+  return launcher.get();
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <multiprocessing/log.hpp>
 #include <mutex>
 
+#include "os/first_use.hpp"
 #include "os/log.hpp"
 #include "process/log_state.hpp"
 #include "process/tree.hpp"
@@ -25,22 +26,22 @@ LogLevel threshold() noexcept {
   return level == kUnset ? LogLevel::warning : static_cast<LogLevel>(level);
 }
 
-// Never destroyed: the exit procedure logs.
 struct Output {
+  Output() {
+    logger.set_pattern("%v");
+    logger.set_level(spdlog::level::trace);
+  }
   std::mutex mutex;  // held across fork
   spdlog::logger logger{"multiprocessing", std::make_shared<spdlog::sinks::stderr_sink_st>()};
 };
 
 Output& output() {
-  static Output* const instance = [] {
-    auto* made = new Output;
-    made->logger.set_pattern("%v");
-    made->logger.set_level(spdlog::level::trace);
+  static constinit os::FirstUse<Output> one;
+  return one.get([] {
     ::pthread_atfork([] { output().mutex.lock(); }, [] { output().mutex.unlock(); },
                      [] { output().mutex.unlock(); });
-    return made;
-  }();
-  return *instance;
+    return Output();
+  });
 }
 
 const char* name_of(LogLevel level) noexcept {

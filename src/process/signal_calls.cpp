@@ -17,6 +17,7 @@
 #include <system_error>
 #include <utility>
 
+#include "os/first_use.hpp"
 #include "os/fork_mutex.hpp"
 #include "os/log.hpp"
 #include "os/stdio.hpp"
@@ -48,10 +49,9 @@ struct Table {
   bool thread_runs = false;
 };
 
-// Never destroyed: signals come until the very end.
 Table& table() {
-  static auto* const instance = new Table;
-  return *instance;
+  static constinit os::FirstUse<Table> one;
+  return one.get();
 }
 
 constinit os::FutexWord outstanding{0};         // signals whose function has not returned
@@ -215,8 +215,9 @@ void after_fork_in_child() {
 }
 
 void register_fork_hooks() {
-  static const int registered = ::pthread_atfork(before_fork, after_fork, after_fork_in_child);
-  static_cast<void>(registered);
+  static constinit os::FirstUse<const int> registered;
+  static_cast<void>(registered.get(
+      [] { return ::pthread_atfork(before_fork, after_fork, after_fork_in_child); }));
 }
 
 // ---- what the kernel does

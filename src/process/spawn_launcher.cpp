@@ -12,6 +12,7 @@
 #include <system_error>
 
 #include "memory/arena.hpp"
+#include "os/first_use.hpp"
 #include "os/fresh_image.hpp"
 #include "process/bootstrap.hpp"
 #include "process/description.hpp"
@@ -64,8 +65,8 @@ class SpawnLauncher final : public Launcher {
 }  // namespace
 
 Launcher& spawn_launcher() {
-  static SpawnLauncher launcher;
-  return launcher;
+  static constinit os::FirstUse<SpawnLauncher> launcher;
+  return launcher.get();
 }
 
 }  // namespace multiprocessing::process

@@ -14,6 +14,7 @@
 #include <system_error>
 
 #include "memory/arena.hpp"
+#include "os/first_use.hpp"
 #include "os/log.hpp"
 #include "process/start_channel.hpp"
 
@@ -35,21 +36,18 @@ struct Tree {
   std::shared_ptr<Core> former[2];  // the parent, and its parent, as they saw themselves
 };
 
-// Never destroyed: a child may be waited for after the static destructors of this library. Not on
-// the heap either: a forked child would have to copy one page more.
+// Not on the heap: a forked child would have to copy one page more.
 Tree& tree() {
-  alignas(Tree) static std::byte storage[sizeof(Tree)];
-  static Tree* const instance = [] {
-    auto* made = ::new (storage) Tree;
+  static constinit os::FirstUse<Tree> one;
+  return one.get([] {
     ::pthread_atfork([] { tree().mutex.lock(); }, [] { tree().mutex.unlock(); },
                      [] {
                        ++tree().generation;
                        close_ends_of_the_parent();
                        tree().mutex.unlock();
                      });
-    return made;
-  }();
-  return *instance;
+    return Tree();
+  });
 }
 
 std::vector<std::byte> random_key() {

@@ -8,6 +8,8 @@
 #include <unordered_map>
 #include <utility>
 
+#include "os/first_use.hpp"
+
 namespace multiprocessing::queues {
 namespace {
 
@@ -16,15 +18,13 @@ struct Registry {
   std::unordered_map<const void*, std::weak_ptr<LocalQueue>> queues;
 };
 
-// Never destroyed: handles may be globals that end after any static of this file.
 Registry& registry() {
-  static Registry* const instance = [] {
-    auto* const made = new Registry;
+  static constinit os::FirstUse<Registry> one;
+  return one.get([] {
     ::pthread_atfork([] { registry().mutex.lock(); }, [] { registry().mutex.unlock(); },
                      [] { registry().mutex.unlock(); });
-    return made;
-  }();
-  return *instance;
+    return Registry();
+  });
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "os/first_use.hpp"
 #include "sharedctypes/block_names.hpp"
 
 namespace multiprocessing::sharedctypes {
@@ -20,18 +21,16 @@ struct Guards {
   std::size_t look_at = 16;  // the size at which those without a name are looked for next
 };
 
-// Never destroyed: blocks may be made and unlinked after any static of this file.
 Guards& guards() {
-  static Guards* const instance = [] {
-    auto* const made = new Guards;
+  static constinit os::FirstUse<Guards> one;
+  return one.get([] {
     ::pthread_atfork([] { guards().mutex.lock(); }, [] { guards().mutex.unlock(); },
                      [] {
                        guards().fds.clear();
                        guards().mutex.unlock();
                      });
-    return made;
-  }();
-  return *instance;
+    return Guards();
+  });
 }
 
 bool has_name(const os::Fd& fd) noexcept {

@@ -11,6 +11,7 @@
 #include "memory/arena.hpp"
 #include "memory/layout.hpp"
 #include "memory/reference_word.hpp"
+#include "os/first_use.hpp"
 #include "os/log.hpp"
 #include "sharedctypes/block_file.hpp"
 #include "sync/lock_word.hpp"
@@ -102,14 +103,14 @@ class Entries {
 
 // Once in the first process of a program; its forked children have inherited it.
 void prepare() {
-  static const bool prepared = [] {
+  static constinit os::FirstUse<const bool> prepared;
+  static_cast<void>(prepared.get([] {
     if (auto* const f = prepare_end.load())
       f();
     else
       std::atexit([] { remove_names_at_end(); });
     return true;
-  }();
-  static_cast<void>(prepared);
+  }));
 }
 
 template <class F> void without_throwing(const F& f) noexcept {
