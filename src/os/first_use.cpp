@@ -8,13 +8,14 @@
 namespace multiprocessing::os {
 namespace {
 
-constinit ForkMutex making;  // held across fork, and free in the child
+constinit ForkMutex making;  // held across fork
 constinit thread_local unsigned depth = 0;
 
-// Before all other constructors, so that a fork comes to it last: who holds any of the mutexes that
-// are prepared before may be waiting for this one.
+// Before all other constructors, so that a fork comes to it last, for who holds any of the mutexes
+// that are prepared before may be waiting for this one; and leaves it first, for what is done in
+// the child may need something for the first time.
 [[gnu::constructor(101)]] void wait_at_forks() {
-  ::pthread_atfork([] { making.lock(); }, [] { making.unlock(); }, nullptr);
+  ::pthread_atfork([] { making.lock(); }, [] { making.unlock(); }, [] { making.unlock(); });
 }
 
 }  // namespace

@@ -13,13 +13,14 @@ constexpr std::uint32_t kFree = 0;
 constexpr std::uint32_t kHeld = 1;
 constexpr std::uint32_t kAwaited = 2;  // held, and somebody sleeps
 
-std::atomic<std::uint32_t> generation{0};
-std::atomic<std::uint32_t> forks{0};
+constinit std::atomic<std::uint32_t> generation{0};
+constinit std::atomic<std::uint32_t> forks{0};
 
-// Counts from before main on; a fork before this is one from a program without threads.
-[[maybe_unused]] const int registered =
-    ::pthread_atfork([] { forks.fetch_add(1, std::memory_order_relaxed); }, nullptr,
-                     [] { generation.fetch_add(1, std::memory_order_relaxed); });
+// Before all other constructors: what they have done in a child finds mutexes free already.
+[[gnu::constructor(101)]] void count_forks() {
+  ::pthread_atfork([] { forks.fetch_add(1, std::memory_order_relaxed); }, nullptr,
+                   [] { generation.fetch_add(1, std::memory_order_relaxed); });
+}
 
 std::uint32_t word_of(std::uint32_t state) noexcept { return fork_generation() << 2 | state; }
 

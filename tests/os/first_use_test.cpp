@@ -17,6 +17,12 @@ namespace {
 
 std::atomic<bool> fork_has_begun{false};
 
+int exit_code_of(pid_t child) {
+  int status = 0;
+  EXPECT_EQ(::waitpid(child, &status, 0), child);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
 TEST(FirstUseTest, IsMadeOnceAndKept) {
   static constinit FirstUse<std::string> word;
   int made = 0;
@@ -66,10 +72,26 @@ TEST(FirstUseTest, AForkWaitsUntilItIsMade) {
   // A fork that did not wait leaves a child without it, who makes its own.
   if (child == 0) ::_exit(number.get([] { return 1; }));
 
-  int status = 0;
-  ASSERT_EQ(::waitpid(child, &status, 0), child);
-  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 7) << status;
+  EXPECT_EQ(exit_code_of(child), 7);
   maker.join();
+}
+
+constinit FirstUse<int> needed_in_children;
+std::atomic<bool> need_it{false};
+
+// By one of the first constructors, and so before a program's own.
+[[gnu::constructor(102)]] void need_it_at_forks() {
+  ::pthread_atfork(nullptr, nullptr, [] {
+    if (need_it) ::_exit(needed_in_children.get([] { return 7; }));
+  });
+}
+
+TEST(FirstUseTest, WhatAChildDoesAtItsBirthMayNeedIt) {
+  need_it = true;
+  const pid_t child = ::fork();
+  need_it = false;
+
+  EXPECT_EQ(exit_code_of(child), 7);
 }
 
 }  // namespace
