@@ -9,19 +9,21 @@
 #include <cerrno>
 #include <iterator>
 #include <map>
+#include <memory>
 #include <multiprocessing/detail/message.hpp>
 #include <multiprocessing/detail/pickle.hpp>
 #include <multiprocessing/errors.hpp>
 #include <multiprocessing/process.hpp>
 #include <mutex>
+#include <new>
 #include <system_error>
 
 #include "connection/handshake.hpp"
 #include "connection/resolve.hpp"
 #include "managers/python_pickle.hpp"
 #include "managers/tree_id.hpp"
+#include "os/anew_after_fork.hpp"
 #include "os/clock.hpp"
-#include "os/first_use.hpp"
 #include "os/random.hpp"
 #include "os/stream_socket.hpp"
 #include "os/system_error.hpp"
@@ -35,10 +37,8 @@ namespace {
 constexpr std::size_t kIdleMost = 8;
 
 os::ForkMutex links_mutex;
-std::map<Address, std::weak_ptr<ServerLink>>& links() {
-  static constinit os::FirstUse<std::map<Address, std::weak_ptr<ServerLink>>> all;
-  return all.get();
-}
+os::AnewAfterFork<std::map<Address, std::weak_ptr<ServerLink>>>
+    known_links;  // guarded by links_mutex
 
 os::ForkMutex id_mutex;
 ClientId id;                  // guarded by id_mutex
@@ -103,15 +103,15 @@ std::shared_ptr<ServerLink> ServerLink::to(const Address& address, const AuthKey
   std::shared_ptr<ServerLink> link;
   {
     const std::lock_guard guard(links_mutex);
-    const auto found = links().find(address);
-    if (found != links().end()) link = found->second.lock();
+    const auto found = known_links.get().find(address);
+    if (found != known_links.get().end()) link = found->second.lock();
   }
   if (link != nullptr && (!key || same_key(link->key_, key))) return link;
   const AuthKey used = key ? key : AuthKey(current_process().authkey());
   link = std::make_shared<ServerLink>(address, used);
   const std::lock_guard guard(links_mutex);
-  std::erase_if(links(), [](const auto& entry) { return entry.second.expired(); });
-  links()[address] = link;
+  std::erase_if(known_links.get(), [](const auto& entry) { return entry.second.expired(); });
+  known_links.get()[address] = link;
   return link;
 }
 
@@ -119,7 +119,9 @@ ServerLink::~ServerLink() = default;
 
 void ServerLink::forget_parents() noexcept {
   if (generation_ == os::fork_generation()) return;
-  idle_.clear();
+  // Another thread may have been changing it, so it is left alone as it is; the sockets of its
+  // channels are the parent's, and closed in this process.
+  std::construct_at(&idle_);
   generation_ = os::fork_generation();
 }
 
@@ -176,7 +178,12 @@ void ServerLink::give_back(std::unique_ptr<Channel> channel) noexcept {
   reached_.store(true);
   const std::lock_guard guard(mutex_);
   forget_parents();
-  if (channel->python || idle_.size() < kIdleMost) idle_.push_back(std::move(channel));
+  if (!channel->python && idle_.size() >= kIdleMost) return;
+  try {
+    idle_.push_back(std::move(channel));
+  } catch (const std::bad_alloc&) {
+    // The next call opens another.
+  }
 }
 
 OwnSocket ServerLink::open_socket() const {

@@ -126,7 +126,11 @@ void LockReferent::release_rlock(const Caller& caller) {
 
 void LockReferent::locked(ServerCall& call) { call.reply(lock_.locked()); }
 
-void LockReferent::make_consistent(ServerCall& /*call*/) { lock_.make_consistent(); }
+// A process of the program may be at its repair for long.
+void LockReferent::make_consistent(ServerCall& call) {
+  auto check = [&] { call.check_caller(); };
+  state().make_consistent(nullptr, nullptr, sync::Look::of(check));
+}
 
 void LockReferent::client_died(Client& client) noexcept {
   const std::lock_guard guard(mutex_);

@@ -13,6 +13,7 @@
 #pragma once
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <multiprocessing/detail/managers/referent.hpp>
 #include <multiprocessing/synchronize.hpp>
 #include <mutex>
@@ -39,6 +40,9 @@ enum class Of { kServer, kProgram };
 class LockReferent final : public Referent {
  public:
   LockReferent(AnyLock lock, Of of) : lock_(std::move(lock)), of_(of) {}
+  LockReferent(const LockReferent&) = delete;
+  LockReferent& operator=(const LockReferent&) = delete;
+  ~LockReferent() override { forget_holder(); }
 
   [[nodiscard]] std::string_view type_id() const override;
   [[nodiscard]] std::span<const Method> methods() const override;
@@ -135,6 +139,9 @@ class ConditionReferent final : public Referent {
 class SemaphoreReferent final : public Referent {
  public:
   SemaphoreReferent(Semaphore semaphore, Of of);
+  SemaphoreReferent(const SemaphoreReferent&) = delete;
+  SemaphoreReferent& operator=(const SemaphoreReferent&) = delete;
+  ~SemaphoreReferent() override;
   [[nodiscard]] std::string_view type_id() const override {
     return bounded_ ? "BoundedSemaphore" : "Semaphore";
   }
@@ -146,7 +153,7 @@ class SemaphoreReferent final : public Referent {
   void acquire_many(ServerCall& call);
   void note_taken(ServerCall& call, int permits);
   void release(ServerCall& call);
-  void pay(const Client* client, int permits);
+  void pay(const std::shared_ptr<Client>& client, int permits);
   void pay_what_others_gave(sync::BoundedSemaphoreState& semaphore);
   void get_value(ServerCall& call);
   void locked(ServerCall& call);
@@ -156,7 +163,7 @@ class SemaphoreReferent final : public Referent {
   const bool bounded_;
   std::mutex mutex_;
   // Who took how many, the longest first; of a bounded one. Guarded by mutex_.
-  std::vector<std::pair<Client*, int>> taken_;
+  std::vector<std::pair<std::shared_ptr<Client>, int>> taken_;
 };
 
 class EventReferent final : public Referent {

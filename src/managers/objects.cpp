@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <multiprocessing/errors.hpp>
+#include <new>
 
 #include "os/clock.hpp"
 
@@ -20,7 +21,11 @@ void end(std::shared_ptr<detail::Referent> referent) {
   using Ending = std::vector<std::shared_ptr<detail::Referent>>;
   static thread_local Ending* ending = nullptr;
   if (ending != nullptr) {
-    ending->push_back(std::move(referent));
+    try {
+      ending->push_back(std::move(referent));
+    } catch (const std::bad_alloc&) {
+      // Then on the stack, where `referent` ends here.
+    }
     return;
   }
   Ending others;

@@ -70,18 +70,28 @@ void QueueReferent::get_before(ServerCall& call, const os::Deadline& deadline) {
     }
   }
   call.reply_raw(items_.front());
-  RawValue object = std::move(items_.front());
+  note_taken(call);
   items_.pop_front();
   not_full_.notify_one();
+}
+
+// The oldest; all that may throw comes before anything is changed.
+void QueueReferent::note_taken(ServerCall& call) {
   const auto client = call.caller().client;
-  if (joinable_) {
-    // First, or a client could end without this being told.
-    if (!in_hand_.contains(client.get())) client->holds(*this);
-    ++in_hand_[client.get()];
+  const auto object = std::make_shared<RawValue>();
+  call.on_undelivered(
+      [self = shared_from_this(), this, client, object] { put_back(*object, *client); });
+  try {
+    if (joinable_) {
+      // First, or a client could end without this being told.
+      if (!in_hand_.contains(client.get())) client->holds(*this);
+      ++in_hand_[client.get()];
+    }
+  } catch (...) {
+    call.on_undelivered({});
+    throw;
   }
-  call.on_undelivered([self = shared_from_this(), this, client, object = std::move(object)] {
-    put_back(object, *client);
-  });
+  *object = std::move(items_.front());
 }
 
 void QueueReferent::put_back(RawValue object, Client& taker) {

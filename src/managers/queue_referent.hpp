@@ -36,6 +36,7 @@ class QueueReferent final : public Referent {
   void put_before(ServerCall& call, detail::RawValue object, const os::Deadline& deadline);
   void get(ServerCall& call);
   void get_nowait(ServerCall& call);
+  void note_taken(ServerCall& call);
   void get_before(ServerCall& call, const os::Deadline& deadline);
   void qsize(ServerCall& call);
   void empty(ServerCall& call);

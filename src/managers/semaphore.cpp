@@ -21,6 +21,10 @@ sync::SemaphoreState& state(const Semaphore& semaphore) {
 SemaphoreReferent::SemaphoreReferent(Semaphore semaphore, Of of)
     : semaphore_(std::move(semaphore)), of_(of), bounded_(state(semaphore_).bounded()) {}
 
+SemaphoreReferent::~SemaphoreReferent() {
+  for (const auto& [taker, permits] : taken_) taker->holds_no_more(*this);
+}
+
 std::span<const Method> SemaphoreReferent::methods() const {
   using Self = SemaphoreReferent;
   static constexpr Method kMethods[] = {
@@ -65,7 +69,7 @@ void SemaphoreReferent::note_taken(ServerCall& call, int permits) {
     }
     return;
   }
-  Client* const client = call.caller().client.get();
+  const auto client = call.caller().client;
   const std::lock_guard guard(mutex_);
   const auto account = std::find_if(taken_.begin(), taken_.end(),
                                     [&](const auto& each) { return each.first == client; });
@@ -86,12 +90,12 @@ void SemaphoreReferent::release(ServerCall& call) {
   const int permits = call.arg_or<int>(1);
   const std::lock_guard guard(mutex_);
   semaphore_.release(permits);
-  if (bounded_) pay(call.caller().client.get(), permits);
+  if (bounded_) pay(call.caller().client, permits);
 }
 
 // Off the caller's own account first, then off those of who took the longest ago.
-void SemaphoreReferent::pay(const Client* client, int permits) {
-  const auto pay_off = [&](std::pair<Client*, int>& account) {
+void SemaphoreReferent::pay(const std::shared_ptr<Client>& client, int permits) {
+  const auto pay_off = [&](auto& account) {
     const int paid = std::min(permits, account.second);
     account.second -= paid;
     permits -= paid;
@@ -118,9 +122,9 @@ void SemaphoreReferent::client_died(Client& client) noexcept {
   const std::lock_guard guard(mutex_);
   pay_what_others_gave(semaphore);
   for (const auto& [taker, permits] : taken_) {
-    if (taker == &client) semaphore.give_own(static_cast<std::uint32_t>(permits));
+    if (taker.get() == &client) semaphore.give_own(static_cast<std::uint32_t>(permits));
   }
-  std::erase_if(taken_, [&](const auto& account) { return account.first == &client; });
+  std::erase_if(taken_, [&](const auto& account) { return account.first.get() == &client; });
 }
 
 void SemaphoreReferent::get_value(ServerCall& call) { call.reply(semaphore_.get_value()); }

@@ -94,13 +94,18 @@ void ConditionState::pass_on() {
   each_waiter([this](Waiter& waiter) {
     const Serial process = waiter.process.load(std::memory_order_relaxed);
     if (process == memory::kNobody || !memory::dead(process)) return;
-    Waiter* next = nullptr;
-    if (waiter.state.load() == Waiter::kNotified) next = longest_waiting();
-    redo_.to = memory::offset_of(next);
-    redo_.from.store(memory::offset_of(&waiter), std::memory_order_release);
-    std::atomic_signal_fence(std::memory_order_seq_cst);
-    apply_redo();
+    hand_on(waiter);
   });
+}
+
+// Frees the entry; a notification goes to who waits longest.
+void ConditionState::hand_on(Waiter& waiter) {
+  Waiter* next = nullptr;
+  if (waiter.state.load() == Waiter::kNotified) next = longest_waiting();
+  redo_.to = memory::offset_of(next);
+  redo_.from.store(memory::offset_of(&waiter), std::memory_order_release);
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  apply_redo();
 }
 
 void ConditionState::apply_redo() {
@@ -143,10 +148,9 @@ std::uint32_t ConditionState::release_lock(Waiter& waiter) {
 
 // It was told of what it will not see to.
 void ConditionState::leave_for_another(Waiter& waiter) {
-  if (!leave(waiter)) return;
   enter();
   const RawLockGuard guard(table_);
-  if (Waiter* const next = longest_waiting()) notify(*next);
+  hand_on(waiter);
 }
 
 // `deaths`: of the lock's holders, before the lock was let go.

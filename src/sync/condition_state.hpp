@@ -75,6 +75,7 @@ class ConditionState : public memory::ObjectHeader {
   [[nodiscard]] Waiter* longest_waiting();
   static void notify(Waiter& waiter) noexcept;
   void pass_on();
+  void hand_on(Waiter& waiter);
   void apply_redo();
   [[nodiscard]] bool dead_one_was_notified();
   bool leave(Waiter& waiter);

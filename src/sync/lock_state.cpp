@@ -158,7 +158,7 @@ bool LockState::broken() const noexcept {
   return broken(seen) && owner_in(word_.load()) == owner_in(seen);
 }
 
-void LockState::make_consistent(void (*repair)(void*), void* context) {
+void LockState::make_consistent(void (*repair)(void*), void* context, const Look& look) {
   if (!broken()) return;
   if (recovering_) {
     repair_taken_over(repair, context);
@@ -167,7 +167,10 @@ void LockState::make_consistent(void (*repair)(void*), void* context) {
   if (repairing == this) {
     throw RuntimeError(fmt::format("{}: make_consistent() inside of its own repair", kind_name()));
   }
-  static_cast<void>(repair_.acquire());
+  while (repair_.acquire(os::Deadline::after(std::chrono::nanoseconds(memory::kPollNs))) ==
+         Acquired::kTimedOut) {
+    look();
+  }
   const RawLockGuard guard(repair_);
   const std::uint32_t seen = word_.load();
   if (!broken(seen)) return;
@@ -195,8 +198,13 @@ void LockState::repair_taken_over(void (*repair)(void*), void* context) {
   }
   struct Release {
     LockState* lock;
-    // NOLINTNEXTLINE(bugprone-exception-escape): it is held
-    ~Release() { lock->release_all(); }
+    ~Release() {
+      try {
+        lock->release_all();
+      } catch (const Error&) {
+        // Another process has released it meanwhile, as it may do with a Lock.
+      }
+    }
   } const release{this};
   if (repair != nullptr) repair(context);
 }

@@ -79,7 +79,7 @@ class LockState : public memory::ObjectHeader {
 
   /// Runs `repair` (may be null) if the holder died, with everybody else kept out, and frees the
   /// lock if it returns. Does nothing where nobody died.
-  void make_consistent(void (*repair)(void*), void* context);
+  void make_consistent(void (*repair)(void*), void* context, const Look& look = {});
 
  private:
   // What this thread lost.

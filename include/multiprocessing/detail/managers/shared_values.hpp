@@ -7,11 +7,11 @@
 #include <multiprocessing/detail/managers/shared_locks.hpp>
 #include <multiprocessing/detail/managers/value.hpp>
 #include <multiprocessing/detail/managers/waits.hpp>
+#include <multiprocessing/errors.hpp>
 #include <multiprocessing/sharedctypes.hpp>
 
 #include <chrono>
 #include <memory>
-#include <mutex>
 #include <span>
 #include <type_traits>
 #include <utility>
@@ -26,6 +26,24 @@ template <class T> inline constexpr bool kIsSharedArray = false;
 template <Message T> inline constexpr bool kIsSharedArray<Array<T>> = true;
 template <Message T> inline constexpr bool kIsSharedArray<RawArray<T>> = true;
 
+/// Releases what was acquired. Another process may have done that already, as it may with a Lock.
+template <class S> class HoldOfShared {
+ public:
+  explicit HoldOfShared(const S& acquired) noexcept : shared_(acquired) {}
+  HoldOfShared(const HoldOfShared&) = delete;
+  HoldOfShared& operator=(const HoldOfShared&) = delete;
+  ~HoldOfShared() {
+    try {
+      shared_.release();
+    } catch (const Error&) {
+      // It is free.
+    }
+  }
+
+ private:
+  const S& shared_;
+};
+
 /// See OwnData. S: a Value, RawValue, Array or RawArray.
 template <class S> class SharedData {
  public:
@@ -38,7 +56,7 @@ template <class S> class SharedData {
       // The caller may hold the lock already, through a proxy of that.
       if (run_as_holder(*lock_, call.caller(), [&] { use(data()); })) return;
       in_slices(call, forever, [&](Timeout slice, bool) { return shared_.acquire(slice); });
-      const std::lock_guard guard(shared_, std::adopt_lock);
+      const HoldOfShared guard(shared_);
       use(data());
     } else {
       use(data());
@@ -51,7 +69,7 @@ template <class S> class SharedData {
       } catch (const OwnerDiedError&) {
         return false;
       }
-      const std::lock_guard guard(shared_, std::adopt_lock);
+      const HoldOfShared guard(shared_);
       use(data());
     } else {
       use(data());
