@@ -141,7 +141,8 @@ class BaseManager {
   [[nodiscard]] std::string debug_info() const;
 
   /// Calls a registered callable; R: the result, which may be a proxy of it. THROWS: KeyError for
-  /// a name that is not registered, and what it throws.
+  /// a name that is not registered, TypeError for a proxy of another type of object than it gave,
+  /// and what it throws.
   template <class R = void, class... Args>
   R call(std::string_view name, const Args&... args) const {
     if constexpr (detail::ProxyType<R>) {
@@ -149,7 +150,8 @@ class BaseManager {
       call.create();
       call.add(name);
       (call.add(args), ...);
-      return detail::ProxyAccess::make<R>(call.run_made());
+      return detail::ProxyAccess::make<R>(
+          detail::required_type(call.run_made(), detail::type_id_of<R>()));
     } else {
       detail::ProxyCall call(asks(), "call");
       call.call_named();

@@ -163,8 +163,8 @@ const managers::ProxyCore& there(const std::shared_ptr<const managers::ProxyCore
 std::string BaseProxy::str() const {
   try {
     return run<std::string>("__str__");
-  } catch (const EOFError&) {
-  } catch (const std::system_error&) {
+  } catch (const std::exception&) {
+    // As there: what is printed says so.
   }
   std::string text = repr();
   text.pop_back();

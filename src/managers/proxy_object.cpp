@@ -57,15 +57,28 @@ Object make_proxy_object(const BaseProxy& proxy) {
   return ObjectAccess::make(std::make_unique<const managers::HeldProxy>(proxy));
 }
 
+namespace {
+
+bool fits(const managers::ProxyCore& core, std::string_view type_id) {
+  return type_id.empty() || !core.python_id.empty() || core.type_id == type_id ||
+         (type_id == "Queue" && core.type_id == "JoinableQueue");
+}
+
+}  // namespace
+
+std::shared_ptr<const managers::ProxyCore> required_type(
+    std::shared_ptr<const managers::ProxyCore> core, std::string_view type_id) {
+  if (fits(*core, type_id)) return core;
+  throw TypeError(fmt::format("a {} cannot be of a {}, which is what the server has",
+                              managers::class_name(std::string(type_id)), core->type_id));
+}
+
 std::shared_ptr<const managers::ProxyCore> proxy_in(const Object& o, std::string_view type_id) {
   if (o.kind() != ObjectKind::kHandle) return nullptr;
   const HeldHandle& held = ObjectAccess::handle(o);
   if (held.form() != HeldHandle::Form::kProxy) return nullptr;
   const auto& proxy = static_cast<const managers::HeldProxy&>(held);
-  const managers::ProxyCore& core = proxy.core();
-  const bool fits = type_id.empty() || !core.python_id.empty() || core.type_id == type_id ||
-                    (type_id == "Queue" && core.type_id == "JoinableQueue");
-  return fits ? proxy.pointer() : nullptr;
+  return fits(proxy.core(), type_id) ? proxy.pointer() : nullptr;
 }
 
 }  // namespace multiprocessing::detail

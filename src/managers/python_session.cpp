@@ -39,9 +39,19 @@ Object exposed_names(const detail::Referent& referent) {
   return Object::tuple(names);
 }
 
-// What a dict is made of or updated with may be keywords alone.
+// What a dict is made of or updated with: another one or pairs, keywords, or both.
 void take_items_from_keywords(Object::List& args, Object& kwds) {
-  if (args.empty() && !kwds.is_none()) args.push_back(std::exchange(kwds, nullptr));
+  if (kwds.is_none()) return;
+  const Object named = std::exchange(kwds, nullptr);
+  if (args.empty()) return args.push_back(named);
+  Object all = Object::dict();
+  if (args.front().kind() == Object::Kind::kDict) {
+    for (const auto& [key, value] : args.front().items()) all[key] = value;
+  } else {
+    for (const Object& pair : args.front()) all[pair[0]] = pair[1];
+  }
+  for (const auto& [name, value] : named.items()) all[name] = value;
+  args.front() = std::move(all);
 }
 
 // Or they would be left out silently. `parameters`: "obj,block,timeout"; null: their names are not

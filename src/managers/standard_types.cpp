@@ -193,3 +193,24 @@ const char* parameters_of_standard(std::uint32_t type_id) noexcept {
 }
 
 }  // namespace multiprocessing::managers
+
+namespace multiprocessing::detail {
+
+std::shared_ptr<Referent> referent_of_object(const Object& object) {
+  using Dict = OrderedMap<Object, Object>;
+  if (object.kind() == Object::Kind::kDict) {
+    Dict all;
+    for (const auto& [key, item] : object.items()) all.emplace(key, item);
+    return std::make_shared<DictReferent<Dict>>(Holder<Dict>(std::move(all)));
+  }
+  const bool is_list = object.kind() == Object::Kind::kList;
+  if (!is_list && object.kind() != Object::Kind::kSet) {
+    return std::make_shared<ValueReferent<Object>>(std::in_place, object);
+  }
+  std::vector<Object> all(object.begin(), object.end());
+  if (!is_list) return std::make_shared<SetReferent<Object>>(std::move(all));
+  return std::make_shared<ListReferent<std::vector<Object>>>(
+      Holder<std::vector<Object>>(std::move(all)));
+}
+
+}  // namespace multiprocessing::detail

@@ -46,6 +46,12 @@ void register_all(BaseManager& manager) {
     static std::map<std::string, int> ages;
     return ages;
   });
+  manager.register_callable("anything", [](int which) -> mp::Object {
+    if (which == 0) return mp::Object::list({1, "a"});
+    if (which == 1) return mp::Object::dict({{"a", 1}});
+    if (which == 2) return mp::Object::set({1, 2});
+    return "text";
+  });
   manager.register_callable("squares", [](int n) {
     std::vector<int> squares;
     for (int i = 0; i < n; ++i) squares.push_back(i * i);
@@ -75,6 +81,45 @@ TEST_P(BaseManagerTest, MakesObjectsOfARegisteredTypeWithItsMethods) {
   EXPECT_EQ(counter.call<std::string>("name", "!"), "counter!");
   auto plain = manager.create<Plain>("Plain", 3, "text");
   EXPECT_EQ(plain.call<int>("x"), 3);
+}
+
+TEST_P(BaseManagerTest, PrintsWhatItKnowsOfAnObjectOfARegisteredType) {
+  BaseManager manager;
+  register_all(manager);
+  manager.start();
+
+  EXPECT_EQ(fmt::format("{}", manager.create<Counter>("Counter", 10)), "<Counter object>");
+}
+
+TEST_P(BaseManagerTest, KeepsContainersThatAnObjectHolds) {
+  BaseManager manager;
+  register_all(manager);
+  manager.start();
+
+  auto list = manager.call<ListProxy<>>("anything", 0);
+  list.append(3);
+  EXPECT_EQ(list.str(), "[1, 'a', 3]");
+  auto dict = manager.call<DictProxy<>>("anything", 1);
+  dict["b"] = 2;
+  EXPECT_EQ(dict.str(), "{'a': 1, 'b': 2}");
+  auto set = manager.call<SetProxy<>>("anything", 2);
+  set.add(3);
+  EXPECT_EQ(set.size(), 3U);
+  EXPECT_EQ(manager.call<ValueProxy<>>("anything", 3).get(), "text");
+  EXPECT_EQ(manager.call<Object>("anything", 0).repr(), "[1, 'a']");
+}
+
+TEST_P(BaseManagerTest, RefusesAProxyOfAnotherTypeThanTheCallableGives) {
+  BaseManager manager;
+  register_all(manager);
+  manager.start();
+
+  try {
+    static_cast<void>(manager.call<DictProxy<int, int>>("squares", 3));
+    FAIL();
+  } catch (const TypeError& error) {
+    EXPECT_STREQ(error.what(), "a DictProxy cannot be of a list, which is what the server has");
+  }
 }
 
 TEST_P(BaseManagerTest, GivesTheErrorsOfMethodsToTheCaller) {

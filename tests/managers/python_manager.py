@@ -163,6 +163,8 @@ def use_types(port):
     bounded.put(1)
     named = manager.dict(b=2)
     named.update(x=1)
+    named.update({"y": 2}, x=3)
+    named.update([("z", 4)], y=5)
     keywords = [bounded.full(), [semaphore.acquire(False) for _ in range(3)], dict(named)]
     for misuse in (lambda: lst.append(1, times=2), lambda: manager.list(of=3)):
         try:

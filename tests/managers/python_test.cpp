@@ -232,7 +232,7 @@ TEST_P(PythonClientTest, UsesTheTypesOfASyncManager) {
             "[[1, 2], 3, True, 1, [1, 2, 3, 'x'], 'x', [2, 3], [1, 2], True, True, 6, 1, 'two', "
             "\"Namespace(x=1, y='two')\", \"{'a': 1, 'b': [1, 2], 'c': 3}\", "
             "[['a', 'b'], ['a', 'b', 'c'], 'the end', {'a': 1, 'b': [1, 2], 'c': 3}], "
-            "[True, [True, True, False], {'b': 2, 'x': 1}, True, True], "
+            "[True, [True, True, False], {'b': 2, 'x': 3, 'y': 5, 'z': 4}, True, True], "
             "[[0, 'a', 'b', 'c', 5], [1, 1], ['a', 'b', 'c', 0, 'a', 'b', 'c'], "
             "{'a': 1, 'b': 0}]]");
   EXPECT_EQ(python.finish(), 0);

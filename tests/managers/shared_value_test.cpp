@@ -48,6 +48,17 @@ class SharedValueTest : public testing::Test {
   SyncManager manager_;
 };
 
+TEST(HoldOfSharedTest, MayHaveBeenReleasedByAnother) {
+  Lock lock;
+  Value<int> value(with_lock(lock), 1);
+  value.acquire();
+  {
+    const detail::HoldOfShared hold(value);
+    lock.release();
+  }
+  EXPECT_FALSE(lock.locked());
+}
+
 TEST_F(SharedValueTest, AValueIsTheProgramsOwn) {
   const auto proxy = manager_.call<ValueProxy<int>>("number");
   EXPECT_EQ(proxy.get(), 6);

@@ -153,6 +153,23 @@ TEST_F(DeputyTest, WhoIsKilledAtAnyInstructionOfEndingAHoldIsADeadHolderItself) 
   });
 }
 
+TEST_F(DeputyTest, AWaitForARepairThatNobodyWantsEnds) {
+  mp::Lock lock;
+  lock.acquire();
+  state(lock).die_holding(4711, "Client-1");
+  GivingUp up;
+  up.gone = true;
+
+  lock.make_consistent([&] {
+    std::thread other([&] {
+      EXPECT_THROW(state(lock).make_consistent(nullptr, nullptr, up.look()), std::runtime_error);
+    });
+    other.join();
+  });
+
+  EXPECT_TRUE(lock.acquire(false));
+}
+
 TEST_F(DeputyTest, PermitsOfItsOwnAloneAreGivenBack) {
   mp::BoundedSemaphore semaphore(3);
   auto& bounded = state_of<sync::BoundedSemaphoreState>(semaphore);

@@ -239,6 +239,10 @@ template <class P> [[nodiscard]] consteval std::string_view type_id_of() {
     return {};
 }
 
+/// The same core. THROWS: TypeError if it is of another type of object; see proxy_in.
+[[nodiscard]] std::shared_ptr<const managers::ProxyCore> required_type(
+    std::shared_ptr<const managers::ProxyCore> core, std::string_view type_id);
+
 /// A proxy in an Object. THROWS: ValueError for one that names nothing.
 [[nodiscard]] Object make_proxy_object(const BaseProxy& proxy);
 /// Null if `o` is no proxy of an object of that type id. What a CPython server holds may be of any:

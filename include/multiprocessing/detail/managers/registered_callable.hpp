@@ -21,6 +21,8 @@ namespace multiprocessing::detail {
 
 /// The object that another proxy of this server names.
 [[nodiscard]] std::shared_ptr<Referent> referent_behind(const BaseProxy& proxy);
+/// A list, dict or set is shared as one; anything else as a Value.
+[[nodiscard]] std::shared_ptr<Referent> referent_of_object(const Object& object);
 /// One referent for each thing that a callable returns by reference.
 [[nodiscard]] std::shared_ptr<Referent> referent_at(
     const void* thing, const std::function<std::shared_ptr<Referent>()>& make);
@@ -43,6 +45,8 @@ template <class R> std::shared_ptr<Referent> referent_of(R&& result) {
   };
   if constexpr (ProxyType<T>) {
     return referent_behind(result);
+  } else if constexpr (std::is_same_v<T, Object>) {
+    return referent_of_object(result);
   } else if constexpr (kIsQueue<T>) {
     return std::make_shared<SharedQueueReferent<T>>(result);
   } else if constexpr (LockHandle<T>) {
