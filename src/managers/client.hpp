@@ -24,6 +24,7 @@ struct Client {
   TakenItems* taken_items = nullptr;  // the server's
 
   std::size_t sessions = 0;  // guarded by the server
+  bool lives = true;         // the same: whether a session was connected when last looked
 
   std::mutex mutex;
   std::unordered_map<Ident, std::size_t> leases;  // guarded by mutex

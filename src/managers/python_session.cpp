@@ -81,7 +81,7 @@ void Session::send_python(const Object& reply) {
 }
 
 void Session::serve_python(Bytes first) {
-  client_ = server_->enter({}, "Python", false);
+  client_ = server_->enter(*this, {}, "Python", false);
   bool calls_follow = false;
   bool ends = false;
   Object reply;

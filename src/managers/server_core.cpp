@@ -107,6 +107,7 @@ void ServerCore::serve(std::span<const int> others) {
     }
     memory::note_death();
     objects_.collect();
+    give_back_for_the_dead();
     if (entries[0].revents != 0 && !stopping()) accept_one();
   }
   stopping_.store(true);
@@ -133,7 +134,7 @@ void ServerCore::accept_one() {
     auto session = std::make_unique<Session>(shared_from_this(), std::move(socket));
     {
       const std::lock_guard guard(mutex_);
-      sessions_.insert(session.get());
+      sessions_.emplace(session.get(), nullptr);
     }
     Session::start(std::move(session));
   } catch (const std::system_error& error) {
@@ -151,7 +152,10 @@ void ServerCore::stop() noexcept {
 
 void ServerCore::end_sessions() {
   std::unique_lock lock(mutex_);
-  for (const Session* session : sessions_) session->hang_up();
+  for (const auto& [session, client] : sessions_) session->hang_up();
+  lock.unlock();
+  give_back_for_the_dead();
+  lock.lock();
   session_ended_.wait(lock, [&] { return sessions_.empty(); });
   lock.unlock();
   objects_.clear();
@@ -159,11 +163,12 @@ void ServerCore::end_sessions() {
 
 void ServerCore::session_ended(const Session& session) noexcept {
   const std::lock_guard guard(mutex_);
-  sessions_.erase(const_cast<Session*>(&session));
+  sessions_.erase(&session);
   session_ended_.notify_all();
 }
 
-std::shared_ptr<Client> ServerCore::enter(const Hello& hello, std::string name, bool in_tree) {
+std::shared_ptr<Client> ServerCore::enter(const Session& session, const Hello& hello,
+                                          std::string name, bool in_tree) {
   const std::lock_guard guard(mutex_);
   std::shared_ptr<Client> client;
   if (hello.client != 0) {
@@ -192,7 +197,42 @@ std::shared_ptr<Client> ServerCore::enter(const Hello& hello, std::string name, 
     client->in_tree = in_tree;
     client->taken_items = &taken_items_;
   }
+  sessions_.at(&session) = client;
   return client;
+}
+
+namespace {
+void give_back_all(Client& client) noexcept {
+  decltype(client.holdings) holdings;
+  {
+    const std::lock_guard guard(client.mutex);
+    holdings.swap(client.holdings);
+  }
+  for (const auto& [_, held] : holdings) {
+    if (const auto referent = held.referent.lock()) referent->client_died(client);
+  }
+}
+}  // namespace
+
+// A session may be in a function of the program's that waits for what its dead client holds: its
+// end cannot be waited for.
+void ServerCore::give_back_for_the_dead() {
+  std::vector<std::shared_ptr<Client>> dead;
+  {
+    const std::lock_guard guard(mutex_);
+    for (const auto& [session, client] : sessions_) {
+      if (client != nullptr) client->lives = false;
+    }
+    for (const auto& [session, client] : sessions_) {
+      if (client != nullptr && !client->lives) client->lives = !session->caller_is_gone();
+    }
+    for (const auto& [session, client] : sessions_) {
+      if (client == nullptr || client->lives) continue;
+      const std::lock_guard holds(client->mutex);
+      if (!client->holdings.empty()) dead.push_back(client);
+    }
+  }
+  for (const auto& client : dead) give_back_all(*client);
 }
 
 void ServerCore::leave(const std::shared_ptr<Client>& client) noexcept {
@@ -201,15 +241,11 @@ void ServerCore::leave(const std::shared_ptr<Client>& client) noexcept {
     if (--client->sessions != 0) return;
     clients_.erase(client->id);
   }
-  decltype(client->holdings) holdings;
+  give_back_all(*client);
   decltype(client->leases) leases;
   {
     const std::lock_guard guard(client->mutex);
-    holdings.swap(client->holdings);
     leases.swap(client->leases);
-  }
-  for (const auto& [_, held] : holdings) {
-    if (const auto referent = held.referent.lock()) referent->client_died(*client);
   }
   taken_items_.client_died(*client);
   for (const auto& [ident, times] : leases) objects_.release(ident, times);

@@ -8,11 +8,11 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <multiprocessing/detail/managers/registration.hpp>
 #include <multiprocessing/listener.hpp>
 #include <mutex>
-#include <set>
 #include <span>
 #include <string>
 #include <unordered_map>
@@ -56,8 +56,9 @@ class ServerCore : public std::enable_shared_from_this<ServerCore> {
   [[nodiscard]] Crowd& crowd() noexcept { return crowd_; }
   [[nodiscard]] bool stopping() const noexcept { return stopping_.load(std::memory_order_relaxed); }
 
-  /// The record of a client, with one session more. `inherits`: see Hello.
-  [[nodiscard]] std::shared_ptr<Client> enter(const Hello& hello, std::string name, bool in_tree);
+  /// The record of a client, with this session more. `inherits`: see Hello.
+  [[nodiscard]] std::shared_ptr<Client> enter(const Session& session, const Hello& hello,
+                                              std::string name, bool in_tree);
   /// A session of it has ended; the last one ends the client.
   void leave(const std::shared_ptr<Client>& client) noexcept;
   void session_ended(const Session& session) noexcept;
@@ -69,6 +70,7 @@ class ServerCore : public std::enable_shared_from_this<ServerCore> {
   ServerCore(detail::Registry registry, ServerSettings settings, std::uint64_t nonce);
   void listen();
   void accept_one();
+  void give_back_for_the_dead();
   void remove_file() noexcept;
 
   const detail::Registry registry_;
@@ -87,7 +89,7 @@ class ServerCore : public std::enable_shared_from_this<ServerCore> {
 
   std::mutex mutex_;
   std::condition_variable session_ended_;
-  std::set<Session*> sessions_;                                       // guarded by mutex_
+  std::map<const Session*, std::shared_ptr<Client>> sessions_;        // guarded by mutex_
   std::unordered_map<std::uint64_t, std::weak_ptr<Client>> clients_;  // guarded by mutex_
   // For clients of Python, which name none. Guarded by mutex_.
   std::uint64_t last_even_id_ = 0;

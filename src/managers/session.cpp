@@ -104,7 +104,7 @@ bool Session::greet(Bytes first) {
   if (hello.magic != kMagic) return false;
   auto name = detail::decode<std::string>(decoder);
   const bool in_tree = detail::decode<std::string>(decoder) == tree_id();
-  client_ = server_->enter(hello, std::move(name), in_tree);
+  client_ = server_->enter(*this, hello, std::move(name), in_tree);
 
   Welcome welcome;
   welcome.max_message_bytes = server_->settings().max_message_bytes;

@@ -37,6 +37,7 @@ class Session {
   void hang_up() const noexcept;
   /// THROWS: CallerGone.
   void check_caller() const;
+  [[nodiscard]] bool caller_is_gone() const noexcept;
   /// Writes the object as the reply, and has the client refer to it.
   void reply_object(const std::shared_ptr<detail::Referent>& referent, detail::Encoder& out);
 
@@ -64,7 +65,6 @@ class Session {
   void send(const RequestHeader& request, detail::Encoder& out, detail::ServerCall& call);
   /// Sends the reply, or runs `undo`, if there is one. THROWS: CallerGone if nobody gets it.
   void deliver(const detail::Encoder& out, const std::function<void()>& undo);
-  [[nodiscard]] bool caller_is_gone() const noexcept;
 
   void serve_python(Bytes first);
   Object answer_python(const std::string& function, const Object::List& args, const Object& kwds,

@@ -31,6 +31,10 @@ class SharedLockDeathTest : public testing::Test {
   SharedLockDeathTest() {
     manager_.register_callable("condition", [condition = condition_] { return condition; });
     manager_.register_callable("barrier", [barrier = barrier_] { return barrier; });
+    manager_.register_callable("wait for it", [condition = condition_] {
+      Condition own = condition;
+      const std::scoped_lock guard(own);
+    });
     manager_.start();
   }
   [[nodiscard]] ConditionProxy condition() const {
@@ -84,6 +88,23 @@ TEST_F(SharedLockDeathTest, AClientKilledOnItsWayBackFromAWaitHoldsNoLevelOfAnRL
     condition_.make_consistent();
     EXPECT_TRUE(condition_.acquire(20s));
   }
+}
+
+TEST_F(SharedLockDeathTest, AClientIsToldOfThoughACallOfItsOwnWaitsForWhatItHolds) {
+  Event waits;
+  Process client([&] {
+    condition().acquire();
+    std::thread other([&] { manager_.call("wait for it"); });
+    waits.set();
+    other.join();
+  });
+  client.start();
+  waits.wait();
+  let_them_wait();
+  client.kill();
+  client.join();
+
+  EXPECT_THROW(condition_.acquire(20s), OwnerDiedError);
 }
 
 TEST_F(SharedLockDeathTest, ALockThatIsTakenTwiceAfterALossIsFreeWhenItIsReleasedTwice) {
