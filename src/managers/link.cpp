@@ -22,8 +22,9 @@
 #include "connection/resolve.hpp"
 #include "managers/python_pickle.hpp"
 #include "managers/tree_id.hpp"
-#include "os/anew_after_fork.hpp"
 #include "os/clock.hpp"
+#include "os/first_use.hpp"
+#include "os/no_fork.hpp"
 #include "os/random.hpp"
 #include "os/stream_socket.hpp"
 #include "os/system_error.hpp"
@@ -36,9 +37,11 @@ namespace {
 // More than that many idle ones are closed.
 constexpr std::size_t kIdleMost = 8;
 
-os::ForkMutex links_mutex;
-os::AnewAfterFork<std::map<Address, std::weak_ptr<ServerLink>>>
-    known_links;  // guarded by links_mutex
+// Used under NoFork: a child knows the servers of its parent, and their keys.
+std::map<Address, std::weak_ptr<ServerLink>>& links() {
+  static constinit os::FirstUse<std::map<Address, std::weak_ptr<ServerLink>>> all;
+  return all.get();
+}
 
 os::ForkMutex id_mutex;
 ClientId id;                  // guarded by id_mutex
@@ -100,18 +103,19 @@ ClientId client_id() {
 }
 
 std::shared_ptr<ServerLink> ServerLink::to(const Address& address, const AuthKey& key) {
+  auto& all = links();
   std::shared_ptr<ServerLink> link;
   {
-    const std::lock_guard guard(links_mutex);
-    const auto found = known_links.get().find(address);
-    if (found != known_links.get().end()) link = found->second.lock();
+    const os::NoFork alone;
+    const auto found = all.find(address);
+    if (found != all.end()) link = found->second.lock();
   }
   if (link != nullptr && (!key || same_key(link->key_, key))) return link;
   const AuthKey used = key ? key : AuthKey(current_process().authkey());
   link = std::make_shared<ServerLink>(address, used);
-  const std::lock_guard guard(links_mutex);
-  std::erase_if(known_links.get(), [](const auto& entry) { return entry.second.expired(); });
-  known_links.get()[address] = link;
+  const os::NoFork alone;
+  std::erase_if(all, [](const auto& entry) { return entry.second.expired(); });
+  all[address] = link;
   return link;
 }
 

@@ -15,6 +15,7 @@
 #include "managers/server_core.hpp"
 #include "managers/ticket.hpp"
 #include "os/anew_after_fork.hpp"
+#include "process/description.hpp"
 
 namespace multiprocessing::managers {
 namespace {
@@ -94,6 +95,11 @@ void encode_proxy(Encoder& encoder, const BaseProxy& proxy) {
     ticket = here->objects().issue_ticket(core->ident);
   }
   encoder.write_handle(ticket);
+  // A ticket has it. Others find the server among those that they know, or have its key themselves.
+  const bool with_key = !ticket && process::handing_down();
+  const AuthKey& key = core->link->key();
+  detail::encode(encoder, with_key ? std::vector(key.bytes().begin(), key.bytes().end())
+                                   : std::vector<std::byte>());
   if (ticket || !core->python_id.empty()) return;
   // Who gets it refers to the object himself, some time from now.
   if (here != nullptr) {
@@ -110,7 +116,9 @@ std::shared_ptr<const ProxyCore> decode_proxy(Decoder& decoder) {
   core->ident = decoder.take<managers::Ident>();
   core->python_id = detail::decode<std::string>(decoder);
   core->ticket = decoder.read_handle();
-  core->link = ServerLink::to(address, core->ticket ? managers::key_of(core->ticket) : AuthKey());
+  auto key = detail::decode<std::vector<std::byte>>(decoder);
+  const AuthKey given = key.empty() ? AuthKey() : AuthKey(std::move(key));
+  core->link = ServerLink::to(address, core->ticket ? managers::key_of(core->ticket) : given);
   if (core->ticket || !core->python_id.empty()) return core;
   if (auto here = ServerCore::here(core->ident)) {
     if (!here->objects().retain(core->ident)) {

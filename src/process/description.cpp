@@ -15,6 +15,15 @@ namespace {
 using detail::decode;
 using detail::encode;
 
+constinit thread_local bool writes_target = false;
+
+struct HandingDown {
+  HandingDown() noexcept { writes_target = true; }
+  ~HandingDown() { writes_target = false; }
+  HandingDown(const HandingDown&) = delete;
+  HandingDown& operator=(const HandingDown&) = delete;
+};
+
 struct Person {
   std::string name;
   std::vector<int> identity;
@@ -38,6 +47,8 @@ std::shared_ptr<Core> core_of(Person person) {
 
 }  // namespace
 
+bool handing_down() noexcept { return writes_target; }
+
 void encode_description(detail::Encoder& encoder, const Process& process, const Core& core) {
   const std::shared_ptr<Core> parent = image_for_children();
   encode(encoder, person_of(core));
@@ -55,6 +66,7 @@ void encode_description(detail::Encoder& encoder, const Process& process, const 
   encode(encoder, log.to_stderr);
   encode(encoder, log.level);
   encode(encoder, std::string(chosen_method()));
+  const HandingDown handing_down;
   const bool is_subclass = typeid(process) != typeid(Process);
   encode(encoder, is_subclass);
   if (is_subclass) Access::encode_subclass(process, encoder);

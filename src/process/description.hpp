@@ -15,6 +15,10 @@ namespace multiprocessing::process {
 /// THROWS: TypeError for a target or subclass that cannot go to a fresh image.
 void encode_description(detail::Encoder& encoder, const Process& process, const Core& core);
 
+/// Whether this thread is writing the target of a child and its arguments: what others may not
+/// read goes to it, too.
+[[nodiscard]] bool handing_down() noexcept;
+
 /// What the child reads of it before any code of the program's runs.
 struct Description {
   explicit Description(detail::Decoder& decoder, memory::Serial parent_serial);

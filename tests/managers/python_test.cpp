@@ -68,6 +68,31 @@ TEST_P(PythonServerTest, ItsDictAndListAreProxiesOfTheirKind) {
   EXPECT_THROW(static_cast<void>(numbers.at(99)), IndexError);
 }
 
+void append_a_hundred(ListProxy<int> numbers) { numbers.append(100); }
+
+TEST_P(PythonServerTest, ItsProxiesAreArgumentsUnderEveryStartMethodWithTheirKey) {
+  const auto numbers = manager_.call<ListProxy<int>>("get_list");
+  const auto before = numbers.size();
+  for (const char* method : {"fork", "spawn", "forkserver"}) {
+    auto process = get_context(method).Process(append_a_hundred, numbers);
+    process.start();
+    process.join();
+    EXPECT_EQ(process.exitcode(), 0) << method;
+  }
+  EXPECT_EQ(numbers.size(), before + 3);
+}
+
+TEST_P(PythonServerTest, AForkedChildKnowsTheKeysOfItsParentsServers) {
+  const Queue<ListProxy<int>> lists;
+  const auto numbers = manager_.call<ListProxy<int>>("get_list");
+  Process child([&] { lists.get().append(7); });
+  child.start();
+  lists.put(numbers);
+  child.join();
+  EXPECT_EQ(child.exitcode(), 0);
+  EXPECT_EQ(numbers[-1], 7);
+}
+
 TEST_P(PythonServerTest, AListOfWhichASyncManagerExposesLessIsAListProxyAllTheSame) {
   const auto numbers = manager_.call<ListProxy<int>>("get_list_of_a_sync_manager");
 
