@@ -59,9 +59,11 @@ Object make_proxy_object(const BaseProxy& proxy) {
 
 namespace {
 
+// A class of proxies can be of what its derived classes can be of, too.
 bool fits(const managers::ProxyCore& core, std::string_view type_id) {
   return type_id.empty() || !core.python_id.empty() || core.type_id == type_id ||
-         (type_id == "Queue" && core.type_id == "JoinableQueue");
+         (type_id == "Queue" && core.type_id == "JoinableQueue") ||
+         (type_id == "Semaphore" && core.type_id == "BoundedSemaphore");
 }
 
 }  // namespace

@@ -9,7 +9,7 @@ namespace multiprocessing::queues {
 inline constexpr std::size_t kLine = 64;
 /// How far ahead: some messages, as a line takes longer to travel than a message to be written.
 inline constexpr std::size_t kAhead = 16 * kLine;
-/// How much at once: the rest of a longer message the processor fetches by itself.
+/// How much of a long message at the most.
 inline constexpr std::size_t kMost = 64 * kLine;
 
 inline void prefetch_to_read(const std::byte* at) noexcept { __builtin_prefetch(at, 0); }

@@ -109,6 +109,24 @@ TEST_P(BaseManagerTest, KeepsContainersThatAnObjectHolds) {
   EXPECT_EQ(manager.call<Object>("anything", 0).repr(), "[1, 'a']");
 }
 
+TEST_P(BaseManagerTest, GivesABoundedSemaphoreAndAJoinableQueueAsTheirBaseClassesProxies) {
+  BaseManager manager;
+  manager.register_callable("bounded", [] {
+    static const BoundedSemaphore semaphore(1);
+    return semaphore;
+  });
+  manager.register_callable("joinable", [] {
+    static const JoinableQueue<int> queue;
+    return queue;
+  });
+  manager.start();
+
+  EXPECT_TRUE(manager.call<SemaphoreProxy>("bounded").acquire(false));
+  EXPECT_FALSE(manager.call<BoundedSemaphoreProxy>("bounded").acquire(false));
+  manager.call<QueueProxy<int>>("joinable").put(3);
+  EXPECT_EQ(manager.call<JoinableQueueProxy<int>>("joinable").get(), 3);
+}
+
 TEST_P(BaseManagerTest, RefusesAProxyOfAnotherTypeThanTheCallableGives) {
   BaseManager manager;
   register_all(manager);

@@ -37,10 +37,10 @@ template <class T> class TypeReferent final : public Referent {
   [[nodiscard]] std::span<const Method> methods() const override { return {}; }
   [[nodiscard]] std::vector<std::string> method_names() const override { return methods_->names(); }
   void call(const MethodName& method, ServerCall& call) override {
-    // The program's own types know nothing of threads: one call of an object at a time.
     const bool prints = method.hash == MethodName("__str__").hash &&
                         std::ranges::count(methods_->names(), "__str__") == 0;
     if (prints) return call.reply(print());
+    // The program's own types know nothing of threads: one call of an object at a time.
     const std::lock_guard guard(mutex_);
     methods_->run(*object_, method, call);
   }
