@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdint>
 
+#include "os/aside.hpp"
 #include "os/spin.hpp"
 
 namespace multiprocessing::os {
@@ -14,8 +15,11 @@ namespace multiprocessing::os {
 class Patience {
  public:
   Patience() noexcept = default;
-  /// Looks aside for that many rounds of some 50 ns at the most, see rounds_aside().
-  explicit Patience(std::uint32_t most_rounds) noexcept : most_rounds_(most_rounds) {}
+  /// Looks aside for that many rounds, or messages, at the most.
+  explicit Patience(std::uint32_t most_aside) noexcept : aside_(most_aside) {}
+
+  /// Where each message takes long to come: how many rounds of some 50 ns.
+  void each_takes(std::uint32_t rounds) noexcept { aside_.each_takes(rounds); }
 
   /// Looks until `available()`, a number, is not 0; false: it is time to sleep.
   template <class Available> bool look(const Available& available) noexcept {
@@ -42,15 +46,14 @@ class Patience {
   static constexpr std::uint32_t kGain = 4;
   static constexpr std::uint32_t kWaitsToTryAgain = 32;
   static constexpr std::uint32_t kWaitsToInsist = 2048;
-  static constexpr std::uint32_t kGoodBatch = 3;
 
   template <class Available> bool look_with(Spin& spin, const Available& available) noexcept {
-    const std::uint32_t aside = rounds_aside();
+    const Aside::Wait aside = aside_.begin();
     for (std::uint32_t round = 0; spin.again(); ++round) {
-      if (round < aside) continue;
+      if (round < aside.rounds()) continue;
       const std::uint32_t found = available();
       if (found == 0) continue;
-      note_found(aside, found);
+      aside_.end(aside, found);
       return true;
     }
     return false;
@@ -71,32 +74,15 @@ class Patience {
     }
   }
 
-  // Each look takes the cache line from the other side, which then is as slow as the line travels.
-  // In a stream of messages it is quicker to look aside until some have gathered; where only one
-  // comes at a time that would be a delay for nothing. Which it is, a trial now and then tells.
-  std::uint32_t rounds_aside() noexcept {
-    const std::uint32_t aside = aside_.load(std::memory_order_relaxed);
-    if (aside != 0) return aside;
-    return count_wait() % kWaitsToTryAgain == 0 ? 2 : 0;
-  }
-  void note_found(std::uint32_t aside, std::uint32_t found) noexcept {
-    const std::uint32_t next =
-        aside == 0 || found < kGoodBatch ? 0 : std::min(aside + 1, most_rounds_);
-    if (next != aside_.load(std::memory_order_relaxed)) {
-      aside_.store(next, std::memory_order_relaxed);
-    }
-  }
-
   std::uint32_t count_wait() noexcept {
     const std::uint32_t waits = waits_.load(std::memory_order_relaxed) + 1;
     waits_.store(waits, std::memory_order_relaxed);
     return waits;
   }
 
-  const std::uint32_t most_rounds_ = 8;
   std::atomic<std::uint32_t> hope_{kMostHope};  // looks that may yet be in vain
-  std::atomic<std::uint32_t> aside_{0};
   std::atomic<std::uint32_t> waits_{0};
+  Aside aside_;
 };
 
 }  // namespace multiprocessing::os

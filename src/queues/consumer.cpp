@@ -14,6 +14,8 @@
 namespace multiprocessing::queues {
 namespace {
 
+constexpr std::size_t kLongMessage = 4 * kLine;
+
 // The oldest message, still in the queue.
 struct First {
   Place head;
@@ -28,11 +30,18 @@ struct First {
   }
 };
 
-// The messages behind it that are known to be there, but no more: to read a line that a producer
-// is about to write would hold that one up.
-void fetch_messages(Segment& segment, std::uint32_t next, std::uint32_t end) noexcept {
-  const std::size_t known = std::min(end - next, segment.units_from(next)) * kUnit;
-  prefetch_range(segment.at(next), std::min(known, kAhead), prefetch_to_read);
+// No further than messages are known to be: to fetch a line that a producer is about to write would
+// hold that one up.
+void fetch_messages(Segment& segment, std::uint32_t next, std::uint32_t units,
+                    std::uint32_t end) noexcept {
+  const std::uint32_t known = std::min(end - next, segment.units_from(next));
+  // To hand over the line of a long message costs less than to share it, as the producer that will
+  // write it again has to call back what is shared. Short ones lie in lines with others.
+  if (units * kUnit >= kLongMessage) {
+    fetch_ahead(segment, next, units, known, prefetch_to_write);
+  } else {
+    fetch_ahead(segment, next, units, known, prefetch_to_read);
+  }
 }
 
 // REQUIRES: the consumers' lock, as all below.
@@ -49,7 +58,8 @@ bool find_first(QueueObject& queue, First& first) noexcept {
   const std::byte* at = segment.at(first.head.unit);
   std::memcpy(&first.frame, at, sizeof first.frame);
   first.payload = at + sizeof first.frame;
-  fetch_messages(segment, first.head.unit + first.frame.units(), own.other.load().unit);
+  const std::uint32_t units = first.frame.units();
+  fetch_messages(segment, first.head.unit + units, units, own.other.load().unit);
   return true;
 }
 
@@ -112,6 +122,15 @@ Got take_as(QueueObject& queue, std::uint32_t wanted, Inspector& inspector, Take
   return Got::kMessage;
 }
 
+// How many of the rounds in which os::Patience counts a producer takes to make another such
+// message.
+std::uint32_t rounds_to_copy(const Taken& taken) noexcept {
+  constexpr std::size_t kBytesOfRound = 1024;
+  if (taken.parcel == nullptr) return 1;
+  return static_cast<std::uint32_t>(
+      std::min<std::size_t>(taken.parcel->payload_bytes / kBytesOfRound, UINT32_MAX));
+}
+
 }  // namespace
 
 std::vector<detail::Handle> handles_of(memory::Parcel& parcel) {
@@ -136,6 +155,7 @@ Got get(QueueObject& queue, std::uint32_t wanted, Inspector& inspector, Taken& t
     guard.release();
     if (moved_on) trim(queue);
     if (got != Got::kNothing) {
+      patience.each_takes(rounds_to_copy(taken));
       // The release of the lock was the full barrier that a notification needs.
       if (queue.maxsize != 0) queue.consumers.gate.notify_one();
       return got;

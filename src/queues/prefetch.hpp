@@ -4,10 +4,12 @@
 #pragma once
 #include <cstddef>
 
+#include "queues/layout.hpp"
+
 namespace multiprocessing::queues {
 
 inline constexpr std::size_t kLine = 64;
-/// How far ahead: some messages, as a line takes longer to travel than a message to be written.
+/// How far ahead, as a line takes longer to travel than a short message to be copied.
 inline constexpr std::size_t kAhead = 16 * kLine;
 /// How much of a long message at the most.
 inline constexpr std::size_t kMost = 64 * kLine;
@@ -23,9 +25,15 @@ inline void prefetch_to_write(const std::byte* at) noexcept {
 #endif
 }
 
-/// Calls prefetch(address) for each line of the `bytes` from `begin` on, kMost at the most.
+/// Calls prefetch(address) for each line of as many bytes as the frame that ends before `next` has,
+/// kAhead behind it, if the `known` units from `next` on reach that far.
 template <class Prefetch>
-void prefetch_range(const std::byte* begin, std::size_t bytes, Prefetch prefetch) noexcept {
+void fetch_ahead(Segment& segment, std::uint32_t next, std::uint32_t units, std::uint32_t known,
+                 Prefetch prefetch) noexcept {
+  constexpr std::uint32_t skipped = kAhead / kUnit;
+  if (known <= skipped + units) return;
+  const std::byte* const begin = segment.at(next + skipped);
+  const std::size_t bytes = std::size_t{units} * kUnit;
   for (std::size_t at = 0; at < bytes && at < kMost; at += kLine) prefetch(begin + at);
 }
 

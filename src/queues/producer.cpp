@@ -34,13 +34,6 @@ void write_frame(Side& own, std::byte* where, const Frame& frame, const Outgoing
   memory::publish(message.parcel);
 }
 
-// The lines of the messages to come are in the cache of whoever read them last.
-void fetch_room(Segment& segment, std::uint32_t next, std::uint32_t units) noexcept {
-  const std::uint32_t begin = next + kAhead / kUnit;
-  if (segment.units_from(next) <= kAhead / kUnit + units) return;
-  prefetch_range(segment.at(begin), units * kUnit, prefetch_to_write);
-}
-
 // REQUIRES: the producers' lock.
 Outcome append(QueueObject& queue, const Outgoing& message, SpareSegment& spare) noexcept {
   Side& own = queue.producers;
@@ -63,7 +56,9 @@ Outcome append(QueueObject& queue, const Outgoing& message, SpareSegment& spare)
     segment = &spare.link(queue, tail);
   }
   write_frame(own, segment->at(tail.unit), frame, message, tail);
-  fetch_room(*segment, tail.unit + units, frame.units());
+  // The lines of the messages to come are in the cache of whoever read them last.
+  const std::uint32_t next = tail.unit + units;
+  fetch_ahead(*segment, next, units, segment->units_from(next), prefetch_to_write);
   // release: pairs with the consumers' acquire; who sees this place also sees the frame.
   own.place.store({tail.unit + units, tail.count + 1}, std::memory_order_release);
   if (message.parcel != nullptr) own.intent.block.store(0, std::memory_order_release);

@@ -14,6 +14,10 @@ namespace {
 
 constexpr std::size_t kFirstBytes = std::size_t{4} * 1024;
 constexpr std::size_t kUsualBytes = std::size_t{64} * 1024;
+// Of a stream of messages two segments are in use by turns. In less than some 192 KiB the lines
+// come back to the producers before the consumers' processor has let go of them, which makes either
+// side several times slower.
+constexpr std::size_t kStreamBytes = std::size_t{256} * 1024;
 // A long queue lies in blocks that go back to the system when it is drained.
 constexpr std::size_t kLongQueueBytes = std::size_t{512} * 1024;
 constexpr std::size_t kLongQueueSegment = std::size_t{1} << 20;
@@ -54,7 +58,7 @@ Segment* take_drained(QueueObject& queue, bool keep_one) noexcept {
   if (first != 0 && consumers != 0 && first != consumers && first != producers) {
     const auto& segment = *memory::at_as<Segment>(first);
     const bool spare = segment.next.load(std::memory_order_acquire) == consumers &&
-                       bytes_of(segment) <= kUsualBytes;
+                       bytes_of(segment) <= kStreamBytes;
     if (!keep_one || !spare) taken = take_first(queue);
   }
   chain.lock.release();
@@ -68,8 +72,9 @@ void SpareSegment::want(const QueueObject& queue, std::uint32_t units) noexcept 
   const std::size_t before = last == 0 ? 0 : bytes_of(*memory::at_as<Segment>(last));
   const std::size_t queued =
       std::size_t{queue.producers.place.load().unit - queue.consumers.place.load().unit} * kUnit;
-  wanted_ = queued >= kLongQueueBytes ? kLongQueueSegment
-                                      : std::clamp(2 * before, kFirstBytes, kUsualBytes);
+  const std::size_t most = queued >= before / 4 ? kStreamBytes : kUsualBytes;
+  wanted_ =
+      queued >= kLongQueueBytes ? kLongQueueSegment : std::clamp(2 * before, kFirstBytes, most);
   least_ = std::bit_ceil(sizeof(Segment) + units * kUnit);
   wanted_ = std::max(wanted_, least_);
 }
@@ -79,7 +84,7 @@ void SpareSegment::obtain(QueueObject& queue) {
   segment_ = take_drained(queue, false);
   if (segment_ != nullptr) {
     const std::size_t bytes = bytes_of(*segment_);
-    if (bytes >= wanted_ && (bytes <= kUsualBytes || wanted_ > kUsualBytes)) return;
+    if (bytes >= wanted_ && (bytes <= kStreamBytes || wanted_ > kStreamBytes)) return;
     free();
   }
   try {
@@ -114,29 +119,22 @@ void SpareSegment::free() noexcept {
   if (segment_ != nullptr) memory::deallocate(std::exchange(segment_, nullptr));
 }
 
-Segment* segment_for_put(QueueObject& queue, Place tail, std::uint32_t units) noexcept {
-  const Offset last = queue.producers.segment.load(std::memory_order_relaxed);
-  if (last == 0) return nullptr;
-  auto* const segment = memory::at_as<Segment>(last);
-  return segment->units_from(tail.unit) >= units ? segment : nullptr;
+Segment& first_segment_for_get(QueueObject& queue) noexcept {
+  // Nothing is taken out of the row before the consumers have a segment.
+  const Offset first = queue.chain.first.load(std::memory_order_acquire);
+  queue.consumers.segment.store(first, std::memory_order_release);
+  return *memory::at_as<Segment>(first);
 }
 
-Segment& segment_for_get(QueueObject& queue, Place head) noexcept {
-  Side& own = queue.consumers;
-  Offset at = own.segment.load(std::memory_order_relaxed);
-  if (at == 0) {
-    // Nothing is taken out of the row before the consumers have a segment.
-    at = queue.chain.first.load(std::memory_order_acquire);
-    own.segment.store(at, std::memory_order_release);
-  }
-  auto* segment = memory::at_as<Segment>(at);
-  while (const Offset next = segment->next.load(std::memory_order_acquire)) {
+Segment& next_segment_for_get(QueueObject& queue, Segment& segment, Place head) noexcept {
+  auto* at = &segment;
+  while (const Offset next = at->next.load(std::memory_order_acquire)) {
     auto* const following = memory::at_as<Segment>(next);
     if (following->begin != head.unit) break;
-    own.segment.store(next, std::memory_order_release);
-    segment = following;
+    queue.consumers.segment.store(next, std::memory_order_release);
+    at = following;
   }
-  return *segment;
+  return *at;
 }
 
 void trim(QueueObject& queue) noexcept {

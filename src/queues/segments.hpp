@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "memory/arena.hpp"
 #include "queues/layout.hpp"
 
 namespace multiprocessing::queues {
@@ -38,10 +39,24 @@ class SpareSegment {
 };
 
 /// The segment with room for a frame at `tail`, or null. REQUIRES: the producers' lock.
-Segment* segment_for_put(QueueObject& queue, Place tail, std::uint32_t units) noexcept;
+inline Segment* segment_for_put(QueueObject& queue, Place tail, std::uint32_t units) noexcept {
+  const Offset last = queue.producers.segment.load(std::memory_order_relaxed);
+  if (last == 0) return nullptr;
+  auto* const segment = memory::at_as<Segment>(last);
+  return segment->units_from(tail.unit) >= units ? segment : nullptr;
+}
+
+/// Of segment_for_get(): the row's first, and the one of the frame where others follow.
+Segment& first_segment_for_get(QueueObject& queue) noexcept;
+Segment& next_segment_for_get(QueueObject& queue, Segment& segment, Place head) noexcept;
 
 /// The segment of the frame at `head`. REQUIRES: the consumers' lock, and that there is a frame.
-Segment& segment_for_get(QueueObject& queue, Place head) noexcept;
+inline Segment& segment_for_get(QueueObject& queue, Place head) noexcept {
+  const Offset known = queue.consumers.segment.load(std::memory_order_relaxed);
+  Segment& segment = known != 0 ? *memory::at_as<Segment>(known) : first_segment_for_get(queue);
+  const bool last = segment.next.load(std::memory_order_relaxed) == 0;
+  return last ? segment : next_segment_for_get(queue, segment, head);
+}
 
 /// Frees drained segments but one. Holds no lock.
 void trim(QueueObject& queue) noexcept;

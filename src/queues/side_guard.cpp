@@ -8,29 +8,12 @@
 #include "sync/patience.hpp"
 
 namespace multiprocessing::queues {
-namespace {
 
-// Asks the clock only where there is something to wait for.
-sync::Acquired acquire(sync::RawLock& lock, const os::Deadline& deadline) {
-  if (sync::take_if_free(lock.word, memory::self())) return sync::Acquired::kYes;
-  return lock.acquire(sync::patience(deadline));
-}
-
-}  // namespace
-
-SideGuard::SideGuard(QueueObject& queue, Side& side, Settle settle, const os::Deadline& deadline)
-    : side_(side) {
-  const sync::Acquired acquired = acquire(side.lock, deadline);
+void SideGuard::acquire_slowly(QueueObject& queue, Settle settle, const os::Deadline& deadline) {
+  const sync::Acquired acquired = side_.lock.acquire(sync::patience(deadline));
   held_ = acquired != sync::Acquired::kTimedOut;
   died_ = acquired == sync::Acquired::kAfterDeath;
   if (died_) settle(queue);
-}
-
-void SideGuard::release() noexcept {
-  if (!held_) return;
-  held_ = false;
-  side_.lock.release();
-  if (died_) memory::note_death();
 }
 
 // Before the store of the place the block was in nobody's hands but the dead one's, unless it is a
