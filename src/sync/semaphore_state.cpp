@@ -37,6 +37,15 @@ bool SemaphoreState::take_slowly(std::uint32_t permits, const os::Deadline& dead
   }
 }
 
+bool SemaphoreState::give_slowly(std::uint32_t permits) noexcept {
+  std::uint32_t seen = word_.load(std::memory_order_relaxed);
+  do {
+    if (permits > kMaxPermits - permits_in(seen)) return false;
+  } while (!word_.compare_exchange_weak(seen, permits_in(seen) + permits));
+  if ((seen & kWaiters) != 0) wake(permits);
+  return true;
+}
+
 void SemaphoreState::wake(std::uint32_t permits) noexcept {
   os::futex_wake(word_, many_.exchange(0) != 0 ? INT_MAX : static_cast<int>(permits));
 }

@@ -35,11 +35,11 @@ class SemaphoreState : public memory::ObjectHeader {
   /// False, and nothing changed, if that would be more than kMaxPermits.
   bool give(std::uint32_t permits) noexcept {
     std::uint32_t seen = word_.load(std::memory_order_relaxed);
-    do {
-      if (permits > kMaxPermits - permits_in(seen)) return false;
-    } while (!word_.compare_exchange_weak(seen, permits_in(seen) + permits));
-    if ((seen & kWaiters) != 0) wake(permits);
-    return true;
+    // Nobody sleeps and it does not become too many.
+    const bool easy = seen <= kMaxPermits - permits;
+    if (easy && word_.compare_exchange_strong(seen, seen + permits)) [[likely]]
+      return true;
+    return give_slowly(permits);
   }
   [[nodiscard]] std::uint32_t left() const noexcept { return permits_in(word_.load()); }
   [[nodiscard]] bool bounded() const noexcept { return bounded_; }
@@ -56,6 +56,7 @@ class SemaphoreState : public memory::ObjectHeader {
 
  private:
   bool take_slowly(std::uint32_t permits, const os::Deadline& deadline) noexcept;
+  bool give_slowly(std::uint32_t permits) noexcept;
 
   // Set while somebody may sleep for several permits: then all are woken, because the kernel
   // cannot tell for whom a few are enough.
