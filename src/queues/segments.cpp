@@ -14,9 +14,8 @@ namespace {
 
 constexpr std::size_t kFirstBytes = std::size_t{4} * 1024;
 constexpr std::size_t kUsualBytes = std::size_t{64} * 1024;
-// Of a stream of messages two segments are in use by turns. In less than some 192 KiB the lines
-// come back to the producers before the consumers' processor has let go of them, which makes either
-// side several times slower.
+// Of a stream of messages two segments are in use by turns. Where a line is used again before some
+// 192 KiB of others were, either side is several times slower on the processors it was measured on.
 constexpr std::size_t kStreamBytes = std::size_t{256} * 1024;
 // A long queue lies in blocks that go back to the system when it is drained.
 constexpr std::size_t kLongQueueBytes = std::size_t{512} * 1024;

@@ -86,11 +86,10 @@ bool Semaphore::acquire_many(int permits, Timeout timeout) {
   return take(semaphore, wanted, timeout);
 }
 
-// Saves no register on its way, as the locked instruction would wait for these stores.
 void Semaphore::release(int permits) {
   SemaphoreState& semaphore = state(handle_);
-  const bool plain = permits >= 1 && !semaphore.bounded();
-  if (plain && semaphore.give(static_cast<std::uint32_t>(permits))) [[likely]]
+  // The usual call, with nothing to compute or to store before its locked instruction.
+  if (permits == 1 && !semaphore.bounded() && semaphore.give(1)) [[likely]]
     return;
   give_or_throw(semaphore, permits);
 }
