@@ -15,8 +15,9 @@ namespace multiprocessing::os {
 class Patience {
  public:
   Patience() noexcept = default;
-  /// Looks aside for that many rounds, or messages, at the most.
-  explicit Patience(std::uint32_t most_aside) noexcept : aside_(most_aside) {}
+  /// Looks aside for no longer than that, see Aside.
+  Patience(std::uint32_t most_rounds_aside, std::uint32_t most_messages_aside) noexcept
+      : aside_(most_rounds_aside, most_messages_aside) {}
 
   /// Where each message takes long to come: how many rounds of some 50 ns.
   void each_takes(std::uint32_t rounds) noexcept { aside_.each_takes(rounds); }
@@ -49,14 +50,16 @@ class Patience {
 
   template <class Available> bool look_with(Spin& spin, const Available& available) noexcept {
     const Aside::Wait aside = aside_.begin();
-    for (std::uint32_t round = 0; spin.again(); ++round) {
-      if (round < aside.rounds()) continue;
+    const auto finds = [&]() noexcept {
       const std::uint32_t found = available();
-      if (found == 0) continue;
-      aside_.end(aside, found);
-      return true;
+      if (found != 0) aside_.end(aside, found);
+      return found != 0;
+    };
+    for (std::uint32_t round = 0; spin.again(); ++round) {
+      if (round >= aside.rounds() && finds()) return true;
     }
-    return false;
+    // The time may have passed with looking aside.
+    return finds();
   }
 
   // Where looking was in vain for long it is tried again now and then: the others may be quicker.

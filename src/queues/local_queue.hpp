@@ -22,6 +22,10 @@ class LocalQueue {
     if (maxsize == 0) return kMost;
     return maxsize < 8 ? 0 : std::clamp<std::uint32_t>(maxsize / 4, 8, kMost);
   }
+  static constexpr std::uint32_t messages_aside(std::uint32_t maxsize) noexcept {
+    constexpr std::uint32_t kMost = 32;
+    return maxsize == 0 ? kMost : std::min(maxsize / 4, kMost);
+  }
 
  public:
   /// REQUIRES: a handle to a QueueObject, as memory gave it.
@@ -43,8 +47,8 @@ class LocalQueue {
  public:
   QueueObject& object;
   std::atomic<bool> closed{false};
-  os::Patience putting{rounds_aside(object.maxsize)};
-  os::Patience getting{rounds_aside(object.maxsize)};
+  os::Patience putting{rounds_aside(object.maxsize), messages_aside(object.maxsize)};
+  os::Patience getting{rounds_aside(object.maxsize), messages_aside(object.maxsize)};
   Pace pace;
 };
 
